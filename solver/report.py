@@ -1,0 +1,97 @@
+"""What a solve says about itself: plain frozen data, from one Newton solve to the whole run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class NewtonReport:
+    """How one load step went.
+
+    Attributes:
+        converged: Whether the residual met its bound.
+        reason: PETSc's name of the reason why Newton's method ended, e.g. CONVERGED_FNORM_RELATIVE.
+        residual_norms: Norms of the residual, one more than iterations; the first is that of the
+            linearised problem at the start of the step.
+        krylov_iterations: Krylov iterations of each Newton iteration.
+        message: In words, when it did not converge: what failed, where, and what to try.
+    """
+
+    converged: bool
+    reason: str
+    residual_norms: tuple[float, ...]
+    krylov_iterations: tuple[int, ...]
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class SurfaceReport:
+    """A surface at the end of a load step.
+
+    Attributes:
+        area: Initial area.
+        force: Reaction of the support where a component is prescribed, else the applied force.
+        displacement: Mean displacement, weighted by initial area.
+    """
+
+    area: float
+    force: tuple[float, float, float]
+    displacement: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """A converged load step.
+
+    Attributes:
+        step: Number of the step, from 1.
+        load: Load fraction reached.
+        newton: Course of Newton's method.
+        strain_energy: Integral of ψ over the initial volume.
+        max_displacement: Largest displacement norm at a node.
+        min_J: Smallest det F at a quadrature point.
+        surfaces: Reports of the surfaces asked for.
+        probes: Displacements at the probes asked for.
+        seconds: Wall time of the step.
+    """
+
+    step: int
+    load: float
+    newton: NewtonReport
+    strain_energy: float
+    max_displacement: float
+    min_J: float
+    surfaces: Mapping[str, SurfaceReport] = field(default_factory=dict)
+    probes: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Report:
+    """A whole run.
+
+    Attributes:
+        status: converged, diverged, interrupted or failed.
+        message: For every status but converged: how far it came, why it stopped, what to try.
+        dofs: Unknowns without those that boundary conditions remove.
+        cells: Cells of the mesh.
+        level_dofs: Unknowns of each multigrid level, from coarse to fine.
+        ranks: Number of MPI ranks.
+        backend: The libCEED resource that was used.
+        steps: The converged load steps.
+        timings: Seconds of each phase: setup, solve, output, and finer ones.
+        memory_bytes: Largest resident memory, summed over ranks.
+        warnings: What the user should know even if all went well, e.g. a fallback that was taken.
+    """
+
+    status: str
+    message: str
+    dofs: int
+    cells: int
+    level_dofs: tuple[int, ...]
+    ranks: int
+    backend: str
+    steps: tuple[StepReport, ...]
+    timings: Mapping[str, float]
+    memory_bytes: int
+    warnings: tuple[str, ...] = ()
