@@ -1,0 +1,1 @@
+"""Bodies and mesh files, as hexahedra with named surfaces and regions."""

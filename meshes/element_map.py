@@ -1,0 +1,149 @@
+"""The map X(ξ) of the cells: positions, gradients, determinants, areas.
+
+The map of a cell is the tensor-product Lagrange interpolant of its nodes, so that every quantity
+on a tensor grid of points comes from three small matrices applied one direction after the other.
+"""
+
+from collections.abc import Iterator
+from functools import cache
+
+import numpy as np
+
+from elastane.meshes.lagrange import differentiation, gauss, gauss_lobatto, interpolation
+from elastane.meshes.mesh import Floats, Ints, Mesh
+
+#: Cells whose gradients are held in memory at once.
+_CHUNK = 16384
+
+
+def apply_tensor(matrices: tuple[Floats, Floats, Floats], values: Floats) -> Floats:
+    """Apply one matrix per direction to nodal values.
+
+    Args:
+        matrices: For ξ₁, ξ₂, ξ₃, shapes (m_d, n_d).
+        values: Shape (num_cells, n₁ n₂ n₃, num_components), tensor order.
+
+    Returns:
+        Values at the points, shape (num_cells, m₁ m₂ m₃, num_components), tensor order.
+    """
+    along_1, along_2, along_3 = matrices
+    num_cells, _, num_components = values.shape
+    grid = values.reshape(
+        num_cells, along_3.shape[1], along_2.shape[1], along_1.shape[1], num_components
+    )
+    grid = np.einsum("ai,ckjix->ckjax", along_1, grid, optimize=True)
+    grid = np.einsum("bj,ckjax->ckbax", along_2, grid, optimize=True)
+    grid = np.einsum("dk,ckbax->cdbax", along_3, grid, optimize=True)
+    return grid.reshape(num_cells, -1, num_components)
+
+
+def map_gradients(coordinates: Floats, geometry_degree: int, points_1d: Floats) -> Floats:
+    """Return dX_i/dξ_d at the tensor grid of points, shape (num_cells, num_points, 3, 3)."""
+    nodes = gauss_lobatto(geometry_degree + 1)[0]
+    value, slope = interpolation(nodes, points_1d), differentiation(nodes, points_1d)
+    return np.stack(
+        [
+            apply_tensor((slope, value, value), coordinates),
+            apply_tensor((value, slope, value), coordinates),
+            apply_tensor((value, value, slope), coordinates),
+        ],
+        axis=-1,
+    )
+
+
+def gradients_by_chunk(mesh: Mesh, points_1d: Floats) -> Iterator[tuple[slice, Floats]]:
+    """Yield slices of cells with their dX/dξ, so that a large mesh does not fill the memory."""
+    for start in range(0, mesh.num_cells, _CHUNK):
+        chunk = slice(start, min(start + _CHUNK, mesh.num_cells))
+        yield chunk, map_gradients(mesh.coordinates[chunk], mesh.geometry_degree, points_1d)
+
+
+def cell_volumes(mesh: Mesh) -> Floats:
+    """Return the initial volume of each cell, shape (num_cells,), in length³.
+
+    Exact up to rounding: det dX/dξ has degree 3 g - 1 in each direction.
+    """
+    points, weights = gauss((3 * mesh.geometry_degree + 1) // 2)
+    weights_3d = np.einsum("k,j,i->kji", weights, weights, weights).ravel()
+    volumes = np.empty(mesh.num_cells)
+    for chunk, gradients in gradients_by_chunk(mesh, points):
+        volumes[chunk] = determinants(gradients) @ weights_3d
+    return volumes
+
+
+def determinants(gradients: Floats) -> Floats:
+    """Return the determinants of 3 by 3 matrices of shape (..., 3, 3)."""
+    return np.einsum(
+        "...i,...i->...",
+        gradients[..., 0],
+        np.cross(gradients[..., 1], gradients[..., 2]),
+    )
+
+
+@cache
+def facet_nodes(degree: int) -> Ints:
+    """Return the nodes on each facet, shape (6, (degree + 1)²), tensor order of both directions."""
+    numbers = np.arange((degree + 1) ** 3).reshape((degree + 1,) * 3)
+    sides = [
+        numbers[:, :, 0], numbers[:, :, -1],
+        numbers[:, 0, :], numbers[:, -1, :],
+        numbers[0, :, :], numbers[-1, :, :],
+    ]  # fmt: skip
+    nodes = np.array([side.ravel() for side in sides], dtype=np.int64)
+    nodes.flags.writeable = False
+    return nodes
+
+
+@cache
+def corner_nodes(degree: int) -> Ints:
+    """Return the nodes at the corners, shape (8,), tensor order."""
+    last = np.array([0, degree])
+    nodes = (
+        last[None, None, :]
+        + (degree + 1) * (last[None, :, None] + (degree + 1) * last[:, None, None])
+    ).ravel()
+    nodes.flags.writeable = False
+    return nodes
+
+
+def corner_coordinates(mesh: Mesh) -> Floats:
+    """Return X of the corners of each cell, shape (num_cells, 8, 3)."""
+    return mesh.coordinates[:, corner_nodes(mesh.geometry_degree)]
+
+
+def facet_area_vectors(mesh: Mesh, facets: Ints) -> Floats:
+    """Return the integral of the outward unit normal over each facet.
+
+    Args:
+        mesh: The mesh.
+        facets: Pairs (cell, facet), shape (num_facets, 2).
+
+    Returns:
+        Shape (num_facets, 3), in length².
+    """
+    normals, weights = _facet_normals(mesh, facets)
+    return np.einsum("p,fpi->fi", weights, normals)
+
+
+def facet_areas(mesh: Mesh, facets: Ints) -> Floats:
+    """Return the initial area of each facet, shape (num_facets,), in length²."""
+    normals, weights = _facet_normals(mesh, facets)
+    return np.linalg.norm(normals, axis=-1) @ weights
+
+
+def _facet_normals(mesh: Mesh, facets: Ints) -> tuple[Floats, Floats]:
+    """Return outward normals times the area element, (num_facets, num_points, 3), and weights."""
+    degree = mesh.geometry_degree
+    nodes = gauss_lobatto(degree + 1)[0]
+    points, weights = gauss(degree + 3)
+    value, slope = interpolation(nodes, points), differentiation(nodes, points)
+    cell, side = facets[:, 0], facets[:, 1]
+    positions = mesh.coordinates[cell[:, None], facet_nodes(degree)[side]]
+    grid = positions.reshape(len(facets), degree + 1, degree + 1, 3)
+    along_first = np.einsum("bj,ai,fjix->fbax", value, slope, grid, optimize=True)
+    along_second = np.einsum("bj,ai,fjix->fbax", slope, value, grid, optimize=True)
+    normals = np.cross(along_first, along_second).reshape(len(facets), -1, 3)
+    # ξ₂ x ξ₃ and ξ₁ x ξ₂ point to the positive side of the remaining direction, ξ₁ x ξ₃ does not.
+    direction, upper = side // 2, side % 2
+    sign = np.where(direction == 1, -1.0, 1.0) * np.where(upper == 1, 1.0, -1.0)
+    return sign[:, None, None] * normals, np.outer(weights, weights).ravel()
