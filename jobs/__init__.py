@@ -1,0 +1,1 @@
+"""The service around a solve: job files, run folders, the command line."""

@@ -95,7 +95,7 @@ class Formula:
         """
         if not np.isfinite(value):
             raise FormulaError(f"a finite number is needed, got {value}")
-        return cls(text=repr(value), program=(float(value),))
+        return cls(text=str(value), program=(float(value),))
 
     @classmethod
     def parse(cls, text: str) -> "Formula":
