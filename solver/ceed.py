@@ -1,0 +1,196 @@
+"""libCEED as the solver uses it: vectors over numpy memory, bases, QFunctions, operators.
+
+Every Q-vector lies in numpy memory of shape (num_elements, components, points): elements are
+contiguous, so that an operator over a range of elements is a slice, not a copy.
+"""
+
+import ctypes
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import libceed
+import numpy as np
+from numpy.typing import NDArray
+
+from elastane.materials.compiler.native import build_library
+from elastane.meshes.lagrange import differentiation, gauss, gauss_lobatto, interpolation
+
+Floats = NDArray[np.float64]
+
+NONE = libceed.EVAL_NONE
+INTERP = libceed.EVAL_INTERP
+GRAD = libceed.EVAL_GRAD
+WEIGHT = libceed.EVAL_WEIGHT
+
+#: Elements of one transient operator: libCEED copies the passive fields of an operator and, to
+#: assemble, stores the full tangent at every point (81 numbers); a range at a time bounds both.
+ELEMENTS_AT_A_TIME = 2048
+
+
+def shared_vector(ceed: libceed.Ceed, memory: Floats) -> libceed.ceed_vector.Vector:
+    """Return a CeedVector that uses the memory of a contiguous array."""
+    assert memory.flags.c_contiguous
+    vector = ceed.Vector(memory.size)
+    vector.set_array(memory.reshape(-1), cmode=libceed.USE_POINTER)
+    return vector
+
+
+@dataclass(frozen=True)
+class Points:
+    """Points per direction at which fields are evaluated.
+
+    Attributes:
+        xi: Coordinates in [-1, 1].
+        weights: Quadrature weights.
+    """
+
+    xi: Floats
+    weights: Floats
+
+    @classmethod
+    def gauss(cls, num_points_1d: int) -> "Points":
+        """Return Gauss points."""
+        return cls(*gauss(num_points_1d))
+
+    @classmethod
+    def nodes(cls, degree: int) -> "Points":
+        """Return the nodes of an element of a degree."""
+        return cls(*gauss_lobatto(degree + 1))
+
+    def __len__(self) -> int:
+        return len(self.xi)
+
+
+def basis(
+    ceed: libceed.Ceed, degree: int, points: Points, num_components: int = 3, dimension: int = 3
+) -> libceed.ceed_basis.BasisTensorH1:
+    """Return the Lagrange basis of a degree, evaluated at points."""
+    nodes, _ = gauss_lobatto(degree + 1)
+    return ceed.BasisTensorH1(
+        dimension,
+        num_components,
+        degree + 1,
+        len(points),
+        np.ascontiguousarray(interpolation(nodes, points.xi)),
+        np.ascontiguousarray(differentiation(nodes, points.xi)),
+        np.ascontiguousarray(points.xi),
+        np.ascontiguousarray(points.weights),
+    )
+
+
+def offset_restriction(
+    ceed: libceed.Ceed, offsets: NDArray[np.int32], num_components: int, l_size: int
+) -> libceed.ceed_elemrestriction.ElemRestriction:
+    """Return the restriction from an L-vector with the components of a node side by side."""
+    num_elements, element_size = offsets.shape
+    return ceed.ElemRestriction(
+        num_elements,
+        element_size,
+        num_components,
+        1,
+        l_size,
+        np.ascontiguousarray(offsets, dtype=np.int32).reshape(-1),
+        cmode=libceed.COPY_VALUES,
+    )
+
+
+def point_restriction(
+    ceed: libceed.Ceed, memory: Floats
+) -> libceed.ceed_elemrestriction.StridedElemRestriction:
+    """Return the restriction of Q-vector memory of shape (num_elements, components, points)."""
+    num_elements, num_components, num_points = memory.shape
+    strides = np.array([1, num_points, num_components * num_points], dtype=np.int32)
+    return ceed.StridedElemRestriction(
+        num_elements, num_points, num_components, memory.size, strides
+    )
+
+
+def node_restriction(
+    ceed: libceed.Ceed, memory: Floats
+) -> libceed.ceed_elemrestriction.StridedElemRestriction:
+    """Return the restriction of element nodes of shape (num_elements, nodes, components)."""
+    num_elements, num_nodes, num_components = memory.shape
+    strides = np.array([num_components, 1, num_components * num_nodes], dtype=np.int32)
+    return ceed.StridedElemRestriction(num_elements, num_nodes, num_components, memory.size, strides)
+
+
+class Library:
+    """The compiled QFunctions of one C source."""
+
+    def __init__(self, source: str, name: str) -> None:
+        self.name = name
+        self.path: Path = build_library(source, name)
+        self._library = ctypes.CDLL(str(self.path))
+
+    @classmethod
+    def own(cls, name: str) -> "Library":
+        """Return the QFunctions of a file in `solver/qfunctions`."""
+        return cls((Path(__file__).parent / "qfunctions" / f"{name}.c").read_text(), name)
+
+    def qfunction(
+        self, ceed: libceed.Ceed, function: str, context: Floats | None
+    ) -> libceed.ceed_qfunction.QFunction:
+        """Return a QFunction without fields yet."""
+        qfunction = ceed.QFunction(
+            1, getattr(self._library, function), f"{self.path.with_suffix('.c')}:{function}"
+        )
+        if context is not None:
+            parameters = ceed.QFunctionContext()
+            parameters.set_data(context, cmode=libceed.COPY_VALUES)
+            qfunction.set_context(parameters)
+        return qfunction
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of an operator.
+
+    Attributes:
+        mode: How the QFunction sees it: NONE, INTERP, GRAD or WEIGHT.
+        size: Components that the QFunction sees.
+        restriction: libCEED element restriction.
+        basis: libCEED basis, or BASIS_NONE.
+        vector: A passive CeedVector, VECTOR_ACTIVE or VECTOR_NONE.
+    """
+
+    mode: int
+    size: int
+    restriction: object
+    basis: object = libceed.BASIS_NONE
+    vector: object = libceed.VECTOR_ACTIVE
+
+
+def operator(
+    ceed: libceed.Ceed,
+    qfunction: libceed.ceed_qfunction.QFunction,
+    inputs: Sequence[Field],
+    outputs: Sequence[Field],
+) -> libceed.ceed_operator.Operator:
+    """Return the operator that applies a QFunction; fields come in the QFunction's order."""
+    names = [f"in_{i}" for i in range(len(inputs))] + [f"out_{i}" for i in range(len(outputs))]
+    for name, field in zip(names, itertools.chain(inputs, outputs), strict=True):
+        add = qfunction.add_input if name.startswith("in") else qfunction.add_output
+        add(name, field.size, field.mode)
+    result = ceed.Operator(qfunction)
+    for name, field in zip(names, itertools.chain(inputs, outputs), strict=True):
+        result.set_field(name, field.restriction, field.basis, field.vector)
+    return result
+
+
+def ranges(num_elements: int) -> Iterator[slice]:
+    """Yield the ranges of elements for transient operators."""
+    for first in range(0, num_elements, ELEMENTS_AT_A_TIME):
+        yield slice(first, min(first + ELEMENTS_AT_A_TIME, num_elements))
+
+
+def point_field(ceed: libceed.Ceed, memory: Floats, passive: bool = True) -> Field:
+    """Return the field of Q-vector memory of shape (num_elements, components, points)."""
+    return Field(
+        NONE,
+        memory.shape[1],
+        point_restriction(ceed, memory),
+        vector=shared_vector(ceed, memory) if passive else libceed.VECTOR_ACTIVE,
+    )
+

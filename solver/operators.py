@@ -1,0 +1,327 @@
+"""The CeedOperators of a body on one rank: geometry, residual, Jacobian, energy, diagnostics.
+
+A body is split into parts of one material each; an operator of the body is the composition over its
+parts.  The fine matrix is never assembled.  What is needed rarely (energy, diagonal, the p = 1
+matrix, diagnostics) is computed by transient operators over ranges of elements, so that it costs no
+lasting memory.
+
+Layouts, fixed by the generated QFunctions (`elastane.materials.compiler`):
+
+* gradients: component c + 3 d is ∂u_c/∂ξ_d;
+* `qdata`: w·det(dX/dξ), then dξ_d/dX_J row by row, ten numbers;
+* `state`: what the residual stores for the Jacobian.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import libceed
+import numpy as np
+from numpy.typing import NDArray
+
+from elastane.materials.kernels import Kernels, find_kernels
+from elastane.solver.ceed import (
+    GRAD,
+    NONE,
+    WEIGHT,
+    Field,
+    Library,
+    Points,
+    basis,
+    node_restriction,
+    offset_restriction,
+    operator,
+    point_field,
+    ranges,
+    shared_vector,
+)
+from elastane.solver.problem import RegionMaterial
+from elastane.solver.space import Space, tensor_interpolate
+from elastane.meshes.lagrange import gauss_lobatto, interpolation
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+CeedOperator = libceed.ceed_operator.Operator
+
+#: Outputs of the diagnostics QFunction after the weight.
+DIAGNOSTICS = (
+    "cauchy_xx", "cauchy_yy", "cauchy_zz", "cauchy_xy", "cauchy_yz", "cauchy_xz", "J", "psi"
+)  # fmt: skip
+
+
+@dataclass
+class Part:
+    """The elements of one material on this rank.
+
+    Attributes:
+        material: The material and its parameters.
+        elements: Element numbers on this rank, shape (num_elements,).
+        coordinates: Nodes of the element maps, shape (num_elements, nodes, 3).
+        kernels: Generated QFunctions of the material.
+        library: The same, compiled.
+        context: Kernel parameters if they are the same everywhere and always, else None.
+        qdata: Quadrature data, shape (num_elements, 10, points).
+        state: Stored state, shape (num_elements, num_stored, points).
+        det_F: det F at the last residual, shape (num_elements, 1, points).
+        parameters: Kernel parameters where they vary, shape (num_elements, count, points).
+        vectors: The CeedVectors of these arrays, by name: residual and Jacobian must share them,
+            since libCEED refreshes its copies by their state counter.
+    """
+
+    material: RegionMaterial
+    elements: Ints
+    coordinates: Floats
+    kernels: Kernels
+    library: Library
+    context: Floats | None
+    qdata: Floats
+    state: Floats
+    det_F: Floats
+    parameters: Floats
+    vectors: dict[str, object] = field(default_factory=dict)
+
+    def function(self, name: str) -> str:
+        """Return the name in the C source of the variant for these parameters."""
+        return name if self.context is not None else f"{name}_field"
+
+
+class Body:
+    """The operators of one body on one rank.
+
+    Args:
+        ceed: The libCEED context.
+        coordinates: Nodes of the element maps, shape (num_elements, nodes, 3).
+        geometry_degree: Degree of the element maps.
+        points: Quadrature points.
+        materials: Pairs of a material and the elements that it fills.
+    """
+
+    def __init__(
+        self,
+        ceed: libceed.Ceed,
+        coordinates: Floats,
+        geometry_degree: int,
+        points: Points,
+        materials: list[tuple[RegionMaterial, Ints]],
+    ) -> None:
+        self.ceed = ceed
+        self.geometry_degree = geometry_degree
+        self.points = points
+        self._geometry = Library.own("geometry")
+        self.parts = [
+            self._part(material, elements, coordinates)
+            for material, elements in materials
+            if len(elements)
+        ]
+        self.set_load(0.0)
+
+    def _part(self, material: RegionMaterial, elements: Ints, coordinates: Floats) -> Part:
+        kernels = find_kernels(material.model, material.options)
+        num_elements, num_points = len(elements), len(self.points) ** 3
+        varies = any(f.uses_space or f.uses_time for f in material.parameters.values())
+        part = Part(
+            material=material,
+            elements=elements,
+            coordinates=np.ascontiguousarray(coordinates[elements]),
+            kernels=kernels,
+            library=Library(kernels.source, kernels.name),
+            context=None,
+            qdata=np.empty((num_elements, 10, num_points)),
+            state=np.zeros((num_elements, kernels.num_stored, num_points)),
+            det_F=np.ones((num_elements, 1, num_points)),
+            parameters=np.empty((num_elements, len(kernels.parameters) * varies, num_points)),
+        )
+        if not varies:
+            part.context = self._kernel_parameters(part, np.zeros((1, 3)), 0.0)[0]
+        self._compute_qdata(part.coordinates, self.points, part.qdata)
+        for name in ("qdata", "state", "det_F", "parameters"):
+            part.vectors[name] = shared_vector(self.ceed, getattr(part, name))
+        return part
+
+    def set_load(self, load_fraction: float) -> None:
+        """Evaluate material parameters that vary at a load fraction."""
+        for part in self.parts:
+            formulas = part.material.parameters.values()
+            if part.context is None and (
+                load_fraction == 0.0 or any(f.uses_time for f in formulas)
+            ):
+                X = self.point_coordinates(part.coordinates, self.points)
+                values = self._kernel_parameters(part, X.reshape(-1, 3), load_fraction)
+                shape = (len(part.elements), -1, values.shape[1])
+                part.parameters[:] = values.reshape(shape).transpose(0, 2, 1)
+                # Tell libCEED that the memory changed.
+                part.vectors["parameters"].set_array(
+                    part.parameters.reshape(-1), cmode=libceed.USE_POINTER
+                )
+
+    @staticmethod
+    def _kernel_parameters(part: Part, X: Floats, load_fraction: float) -> Floats:
+        """Return the kernel's parameters at initial points X, shape (num_points, count)."""
+        given = {
+            name: formula.evaluate(X, load_fraction)
+            for name, formula in part.material.parameters.items()
+        }
+        resolved = part.material.model.resolve(given, part.material.options)
+        columns = [
+            np.broadcast_to(resolved[name], len(X)) for name in part.kernels.parameters
+        ]
+        return np.ascontiguousarray(np.stack(columns, axis=1), dtype=np.float64)
+
+    def point_coordinates(self, coordinates: Floats, points: Points) -> Floats:
+        """Return initial coordinates of points, shape (num_elements, points, 3)."""
+        nodes, _ = gauss_lobatto(self.geometry_degree + 1)
+        return tensor_interpolate(interpolation(nodes, points.xi), coordinates)
+
+    def _compute_qdata(self, coordinates: Floats, points: Points, qdata: Floats) -> None:
+        """Fill `qdata` of shape (num_elements, 10, points)."""
+        for elements in ranges(len(coordinates)):
+            X, target = coordinates[elements], qdata[elements]
+            geometry_basis = basis(self.ceed, self.geometry_degree, points)
+            geometry = operator(
+                self.ceed,
+                self._geometry.qfunction(self.ceed, "geometry", None),
+                [
+                    Field(GRAD, 9, node_restriction(self.ceed, X), geometry_basis),
+                    Field(
+                        WEIGHT, 1, libceed.ELEMRESTRICTION_NONE, geometry_basis, libceed.VECTOR_NONE
+                    ),
+                ],
+                [point_field(self.ceed, target, passive=False)],
+            )
+            geometry.apply(shared_vector(self.ceed, X), shared_vector(self.ceed, target))
+
+    def residual(self, space: Space) -> list[CeedOperator]:
+        """Return the operators u -> ∫ P(grad u) : grad v, one for each part.
+
+        They also write the stored state and det F.
+        """
+        return [
+            operator(
+                self.ceed,
+                part.library.qfunction(self.ceed, part.function("residual"), part.context),
+                [self._gradient(space, part), *self._passive(part, "qdata", "parameters")],
+                [self._gradient(space, part), *self._passive(part, "state", "det_F")],
+            )
+            for part in self.parts
+        ]
+
+    def jacobian(self, space: Space) -> list[CeedOperator]:
+        """Return the operators du -> ∫ (∂P/∂F : grad du) : grad v at the stored state."""
+        return [
+            operator(
+                self.ceed,
+                part.library.qfunction(self.ceed, part.function("jacobian"), part.context),
+                [self._gradient(space, part), *self._passive(part, "qdata", "state", "parameters")],
+                [self._gradient(space, part)],
+            )
+            for part in self.parts
+        ]
+
+    def jacobian_ranges(self, space: Space) -> Iterator[CeedOperator]:
+        """Yield the same as `jacobian`, in transient operators over ranges of elements."""
+        for part in self.parts:
+            for elements in ranges(len(part.elements)):
+                yield operator(
+                    self.ceed,
+                    part.library.qfunction(self.ceed, part.function("jacobian"), part.context),
+                    [
+                        self._gradient(space, part, elements),
+                        *self._slices(part, elements, "qdata", "state", "parameters"),
+                    ],
+                    [self._gradient(space, part, elements)],
+                )
+
+    def strain_energy(self, space: Space, u: libceed.ceed_vector.Vector) -> float:
+        """Return ∫ ψ over this rank's elements, for the displacement L-vector u."""
+        total = 0.0
+        for part in self.parts:
+            for elements in ranges(len(part.elements)):
+                energy = np.empty((elements.stop - elements.start, 1, len(self.points) ** 3))
+                operator(
+                    self.ceed,
+                    part.library.qfunction(self.ceed, part.function("energy"), part.context),
+                    [
+                        self._gradient(space, part, elements),
+                        *self._slices(part, elements, "qdata", "parameters"),
+                    ],
+                    [point_field(self.ceed, energy, passive=False)],
+                ).apply(u, shared_vector(self.ceed, energy))
+                total += float(energy.sum())
+        return total
+
+    def diagnostics(
+        self, space: Space, u: libceed.ceed_vector.Vector, load_fraction: float
+    ) -> Floats:
+        """Return ∑ w (1, Cauchy stress, J, ψ) over the elements around each node.
+
+        Points are the nodes of each element; w is the volume that a node represents.  Dividing by
+        the first component, summed over ranks, gives the mean at the node.
+
+        Returns:
+            Shape (num_nodes, 9); stress components in the order of `DIAGNOSTICS`.
+        """
+        nodes = Points.nodes(space.degree)
+        sums = np.zeros((space.num_nodes, 9))
+        total = shared_vector(self.ceed, sums)
+        for part in self.parts:
+            for elements in ranges(len(part.elements)):
+                X = part.coordinates[elements]
+                qdata = np.empty((len(X), 10, len(nodes) ** 3))
+                self._compute_qdata(X, nodes, qdata)
+                inputs = [
+                    self._gradient(space, part, elements, nodes),
+                    point_field(self.ceed, qdata),
+                ]
+                if part.context is None:
+                    X_nodes = self.point_coordinates(X, nodes).reshape(-1, 3)
+                    values = self._kernel_parameters(part, X_nodes, load_fraction)
+                    values = values.reshape(len(X), -1, values.shape[1]).transpose(0, 2, 1)
+                    inputs.append(point_field(self.ceed, np.ascontiguousarray(values)))
+                offsets = 9 * space.nodes[part.elements[elements]]
+                output = Field(
+                    NONE, 9, offset_restriction(self.ceed, offsets, 9, 9 * space.num_nodes)
+                )
+                operator(
+                    self.ceed,
+                    part.library.qfunction(self.ceed, part.function("diagnostics"), part.context),
+                    inputs,
+                    [output],
+                ).apply_add(u, total)
+        return sums
+
+    def min_det_F(self) -> float:
+        """Return the smallest det F of the last residual on this rank."""
+        return min((float(part.det_F.min()) for part in self.parts), default=np.inf)
+
+    def _gradient(
+        self,
+        space: Space,
+        part: Part,
+        elements: slice = slice(None),
+        points: Points | None = None,
+    ) -> Field:
+        offsets = 3 * space.nodes[part.elements[elements]]
+        return Field(
+            GRAD,
+            9,
+            offset_restriction(self.ceed, offsets, 3, 3 * space.num_nodes),
+            basis(self.ceed, space.degree, points or self.points),
+        )
+
+    def _passive(self, part: Part, *names: str) -> list[Field]:
+        """Return the passive fields of a part; those without components are left out."""
+        return [
+            Field(NONE, memory.shape[1], point_field(self.ceed, memory).restriction,
+                  vector=part.vectors[name])
+            for name in names
+            if (memory := getattr(part, name)).shape[1]
+        ]  # fmt: skip
+
+    def _slices(self, part: Part, elements: slice, *names: str) -> list[Field]:
+        """Return the same for a range of elements."""
+        return [
+            point_field(self.ceed, memory[elements])
+            for name in names
+            if (memory := getattr(part, name)).shape[1]
+        ]
+
