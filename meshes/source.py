@@ -12,6 +12,7 @@ from elastane.meshes.cook import Cook
 from elastane.meshes.element_map import corner_coordinates
 from elastane.meshes.mesh import FACET_CORNERS, Ints, Mesh
 from elastane.meshes.names import unknown_name
+from elastane.meshes.schwarz import SchwarzP
 from elastane.meshes.sphere_shell import SphereShell
 
 #: Bodies by their key in the section `mesh` of a job file.
@@ -20,6 +21,7 @@ BODIES: Mapping[str, type[Body]] = {
     "annulus": Annulus,
     "sphere_shell": SphereShell,
     "cook": Cook,
+    "schwarz_p": SchwarzP,
 }
 
 #: A corner counts as inside a box if it is outside by less than this part of the body's diagonal.
