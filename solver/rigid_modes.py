@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from elastane.meshes.element_map import facet_nodes
 from elastane.meshes.mesh import Mesh
 from elastane.solver.boundary import BoundaryCondition
 from elastane.solver.boundary.displacement import Displacement
@@ -110,16 +111,8 @@ def _part_motions(
 
 def facet_coordinates(mesh: Mesh, facets: Ints) -> Floats:
     """Return the initial coordinates of all element-map nodes on facets, shape (n, 3)."""
-    num_nodes_1d = mesh.geometry_degree + 1
-    number = np.arange(num_nodes_1d**3).reshape((num_nodes_1d,) * 3)  # [k, j, i]
-    per_facet = np.array(
-        [
-            np.take(number, side * mesh.geometry_degree, axis=2 - direction).ravel()
-            for direction in range(3)
-            for side in range(2)
-        ]
-    )
-    return mesh.coordinates[facets[:, :1], per_facet[facets[:, 1]]].reshape(-1, 3)
+    nodes = facet_nodes(mesh.geometry_degree)[facets[:, 1]]
+    return mesh.coordinates[facets[:, :1], nodes].reshape(-1, 3)
 
 
 def _motions(r: Floats) -> Floats:

@@ -1,0 +1,484 @@
+"""The job file: its keys, their types, defaults and meaning.
+
+One class is one section.  A section knows what is right by itself; what needs other sections, the
+mesh or the materials is checked in `elastane.jobs.semantics`.  Any consistent set of units will
+do; the unit that a description names is the SI one.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    WithJsonSchema,
+    model_validator,
+)
+
+from elastane.jobs.fields import (
+    Components,
+    FormulaValue,
+    FormulaVector,
+    Name,
+    OneOf,
+    Vector,
+    WallTime,
+    shown,
+)
+from elastane.meshes.annulus import Annulus
+from elastane.meshes.body import Body
+from elastane.meshes.box import Box
+from elastane.meshes.cook import Cook
+from elastane.meshes.file import MeshFile
+from elastane.meshes.schwarz import SchwarzP
+from elastane.meshes.source import MeshSource, SubSurface
+from elastane.meshes.sphere_shell import SphereShell
+from elastane.solver.backends import find_backend
+from elastane.solver.boundary import BOUNDARY_CONDITIONS, BoundaryCondition
+from elastane.solver.boundary.displacement import Displacement
+from elastane.solver.boundary.pressure import Pressure
+from elastane.solver.boundary.rotation import Rotation
+from elastane.solver.boundary.traction import Traction
+from elastane.solver.levels import LEVEL_RULES
+from elastane.solver.output import FIELDS, FORMATS
+from elastane.solver.preconditioners import COARSE
+from elastane.solver.problem import (
+    LinearSettings,
+    Loading,
+    MultigridSettings,
+    NewtonSettings,
+    Output,
+    SolverSettings,
+)
+
+MAX_LOAD_STEPS = 10_000
+MAX_RANKS = 1_000_000
+
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+Counts2 = Annotated[tuple[Count, Count], Field(strict=False)]
+Counts3 = Annotated[tuple[Count, Count, Count], Field(strict=False)]
+Length = Annotated[float, Field(gt=0.0)]
+Degree = Annotated[int, Field(ge=1, le=8)]
+
+
+class Section(BaseModel):
+    """A mapping of the job file: no unknown keys, no types converted, no infinities."""
+
+    model_config = ConfigDict(
+        strict=True, extra="forbid", frozen=True, allow_inf_nan=False, validate_default=False
+    )
+
+
+class BoxSection(Section):
+    """A box with edges along x, y and z."""
+
+    size: Annotated[tuple[Length, Length, Length], Field(strict=False)] = Field(
+        description="Lengths of the edges, m."
+    )
+    cells: Counts3 = Field(description="Cells along x, y and z.")
+    origin: Vector = Field((0.0, 0.0, 0.0), description="Corner with the smallest coordinates, m.")
+
+    def body(self, directory: Path) -> Body:
+        """Return the body."""
+        return Box(self.size, self.cells, self.origin)
+
+
+class SchwarzSection(Section):
+    """A shell around the Schwarz P surface."""
+
+    extent: Counts3 = Field(description="Unit cells along x, y and z.")
+    thickness: Length = Field(description="Thickness of the shell; a unit cell has size 1.")
+    refine: Annotated[int, Field(ge=0, le=10)] = Field(description="Refinements of the surface.")
+    layers: Count = Field(description="Cells through the thickness.")
+
+    def body(self, directory: Path) -> Body:
+        """Return the body."""
+        return SchwarzP(self.extent, self.thickness, self.refine, self.layers)
+
+
+class AnnulusSection(Section):
+    """A hollow cylinder along z, or a sector of it."""
+
+    inner: Length = Field(description="Inner radius, m.")
+    outer: Length = Field(description="Outer radius, m.")
+    length: Length = Field(1.0, description="Length along z, m.")
+    angle: Annotated[float, Field(gt=0.0, le=360.0)] = Field(
+        360.0, description="Angle of the sector, degrees."
+    )
+    cells: Counts3 = Field(description="Cells along the radius, around and along z.")
+
+    def body(self, directory: Path) -> Body:
+        """Return the body."""
+        return Annulus(self.inner, self.outer, self.length, self.angle, self.cells)
+
+
+class SphereShellSection(Section):
+    """An octant of a spherical shell."""
+
+    inner: Length = Field(description="Inner radius, m.")
+    outer: Length = Field(description="Outer radius, m.")
+    cells: Counts2 = Field(description="Cells along the radius and along a block's edge.")
+
+    def body(self, directory: Path) -> Body:
+        """Return the body."""
+        return SphereShell(self.inner, self.outer, self.cells)
+
+
+class CookSection(Section):
+    """Cook's membrane, 48 long, z from -thickness/2 to thickness/2."""
+
+    thickness: Length = Field(1.0, description="Thickness along z, m.")
+    cells: Counts3 = Field(description="Cells along, across and through.")
+
+    def body(self, directory: Path) -> Body:
+        """Return the body."""
+        return Cook(self.thickness, self.cells)
+
+
+class SubSurfaceSection(Section):
+    """The facets of a surface that lie in a box."""
+
+    on: str = Field(description="A surface of the mesh.")
+    min: Vector = Field(description="Smallest coordinates of the box, m.")
+    max: Vector = Field(description="Largest coordinates of the box, m.")
+
+    def sub_surface(self) -> SubSurface:
+        """Return the part of the surface."""
+        return SubSurface(self.on, self.min, self.max)
+
+
+class MeshSection(Section):
+    """Where the mesh comes from: exactly one body or a file."""
+
+    file: str | None = Field(
+        None, min_length=1, description="A mesh file, absolute or relative to the job file."
+    )
+    box: BoxSection | None = None
+    schwarz_p: SchwarzSection | None = None
+    annulus: AnnulusSection | None = None
+    sphere_shell: SphereShellSection | None = None
+    cook: CookSection | None = None
+    refine: Annotated[int, Field(ge=0, le=10)] = Field(
+        0, description="Uniform refinements after reading; each makes eight cells of one."
+    )
+    geometry_degree: Degree | None = Field(
+        None,
+        description="Degree of the element map; default: the file's own, 1 for straight bodies, "
+        "the displacement's for curved ones.",
+    )
+    surfaces: dict[Name, SubSurfaceSection] = Field(
+        {}, description="Further names: the part of a surface inside a box."
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        given = self.sources()
+        if len(given) != 1:
+            kinds = ", ".join(MESH_SOURCES)
+            got = " and ".join(given) if given else "none"
+            raise ValueError(f"exactly one of {kinds} is needed, got {got}")
+        return self
+
+    def sources(self) -> list[str]:
+        """Return the keys of the sources that are given."""
+        return [name for name in MESH_SOURCES if getattr(self, name) is not None]
+
+    def source(self, directory: Path) -> MeshSource:
+        """Return the mesh source; a relative file is looked for in the directory.
+
+        Raises:
+            ValueError: If the numbers do not make a body, or the file is not a file.
+        """
+        if self.file is not None:
+            body: Body = MeshFile(mesh_path(directory, self.file))
+        else:
+            body = getattr(self, self.sources()[0]).body(directory)
+        parts = {name: section.sub_surface() for name, section in self.surfaces.items()}
+        return MeshSource(body, self.refine, self.geometry_degree, parts)
+
+
+MESH_SOURCES = ("file", "box", "schwarz_p", "annulus", "sphere_shell", "cook")
+
+
+def mesh_path(directory: Path, file: str) -> Path:
+    """Return the absolute path of a mesh file.
+
+    Raises:
+        ValueError: If there is no such file.
+    """
+    if "\0" in file:
+        raise ValueError("the name of the mesh file holds a NUL")
+    path = (directory / file).resolve()
+    if not path.is_file():
+        what = "is not a file" if path.exists() else "does not exist"
+        raise ValueError(f"the mesh file {path} {what}")
+    return path
+
+
+class MaterialSection(BaseModel):
+    """A material model; its parameters and options are the further keys."""
+
+    model_config = ConfigDict(strict=True, extra="allow", frozen=True, allow_inf_nan=False)
+
+    model: str
+
+    def entries(self) -> dict[str, Any]:
+        """Return the further keys, as read."""
+        return dict(self.model_extra or {})
+
+
+class RotationSection(Section):
+    """A rigid rotation."""
+
+    axis: Vector = Field(description="Direction of the axis.")
+    origin: Vector = Field((0.0, 0.0, 0.0), description="A point on the axis, m.")
+    angle: FormulaValue = Field(description="Angle at load 1, degrees.")
+
+    @model_validator(mode="after")
+    def _axis_has_a_direction(self) -> Self:
+        if not any(self.axis):
+            raise ValueError("the axis (0, 0, 0) has no direction")
+        return self
+
+
+def _prescribes_something(components: Components) -> Components:
+    if all(component is None for component in components):
+        raise ValueError("no component is prescribed; remove the entry, or give a number")
+    return components
+
+
+class BoundarySection(Section):
+    """A support or a load on a surface; one kind per entry."""
+
+    surface: str = Field(description="A surface of the mesh.")
+    displacement: Annotated[Components, AfterValidator(_prescribes_something)] | None = Field(
+        None, description="Displacement, m; a component left out or null is free."
+    )
+    rotation: RotationSection | None = None
+    traction: FormulaVector | None = Field(None, description="Dead force per initial area, Pa.")
+    pressure: FormulaValue | None = Field(
+        None, description="Follower force per current area, Pa, positive inwards."
+    )
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        given = self.kinds()
+        if len(given) != 1:
+            kinds = ", ".join(BOUNDARY_CONDITIONS)
+            got = " and ".join(given) if given else "none"
+            raise ValueError(f"exactly one of {kinds} stands in an entry, got {got}")
+        return self
+
+    def kinds(self) -> list[str]:
+        """Return the keys of the kinds that are given."""
+        return [kind for kind in BOUNDARY_CONDITIONS if getattr(self, kind) is not None]
+
+    def condition(self) -> BoundaryCondition:
+        """Return the boundary condition."""
+        if self.displacement is not None:
+            return Displacement(self.surface, self.displacement)
+        if self.rotation is not None:
+            rotation = self.rotation
+            return Rotation(self.surface, rotation.axis, rotation.origin, rotation.angle)
+        if self.traction is not None:
+            return Traction(self.surface, self.traction)
+        assert self.pressure is not None
+        return Pressure(self.surface, self.pressure)
+
+
+class LoadingSection(Section):
+    """The way from load fraction 0 to 1."""
+
+    steps: Annotated[int, Field(ge=1, le=MAX_LOAD_STEPS)] = Field(
+        1, description="Equal increments of the load fraction."
+    )
+    adaptive: bool = Field(True, description="Cut a failed step, grow again after easy ones.")
+    min_step: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
+        1e-4, description="Smallest increment before giving up."
+    )
+
+    def loading(self) -> Loading:
+        """Return the load steps."""
+        return Loading(**self.model_dump())
+
+
+Tolerance = Annotated[float, Field(gt=0.0, lt=1.0)]
+Iterations = Annotated[int, Field(ge=1, le=100_000)]
+
+
+class NewtonSection(Section):
+    """When Newton's method stops."""
+
+    rtol: Tolerance = Field(1e-8, description="Relative bound of the residual norm.")
+    atol: Annotated[float, Field(ge=0.0)] = Field(
+        1e-12, description="Absolute bound of the residual norm, N."
+    )
+    max_iterations: Iterations = 50
+    line_search: Annotated[str, OneOf("line search", ("cp", "bt", "basic"))] = "cp"
+
+
+def _read_rtol(value: Any) -> float | str:
+    if value == "adaptive":
+        return "adaptive"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"'adaptive' or a number is needed, got {shown(value)}")
+    if not 0.0 < value < 1.0:
+        raise ValueError(f"must lie between 0 and 1, got {value}")
+    return float(value)
+
+
+class LinearSection(Section):
+    """When the Krylov method stops."""
+
+    rtol: Annotated[
+        float | str,
+        PlainValidator(_read_rtol),
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"const": "adaptive"},
+                    {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+                ]
+            }
+        ),
+    ] = Field("adaptive", description="Relative bound, or adaptive (Eisenstat and Walker).")
+    max_iterations: Iterations = 1000
+
+    def settings(self) -> LinearSettings:
+        """Return the settings."""
+        rtol = None if isinstance(self.rtol, str) else self.rtol
+        return LinearSettings(rtol, self.max_iterations)
+
+
+def _read_levels(value: Any) -> str | tuple[int, ...]:
+    if isinstance(value, str) and value in LEVEL_RULES:
+        return value
+    whole = isinstance(value, list | tuple) and all(type(degree) is int for degree in value)
+    if not whole:
+        rules = ", ".join(LEVEL_RULES)
+        raise ValueError(f"{rules} or a list of degrees is needed, got {shown(value)}")
+    return tuple(value)
+
+
+class MultigridSection(Section):
+    """The p-multigrid preconditioner."""
+
+    levels: Annotated[
+        str | tuple[int, ...],
+        PlainValidator(_read_levels),
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"enum": list(LEVEL_RULES)},
+                    {"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": 8}},
+                ]
+            }
+        ),
+    ] = Field("logarithmic", description="A rule, or the degrees from coarse to fine.")
+    smoother_degree: Annotated[int, Field(ge=1, le=20)] = Field(
+        3, description="Degree of the Chebyshev smoother."
+    )
+    coarse: Annotated[str, OneOf("coarse solver", tuple(COARSE))] = Field(
+        "boomeramg", description="Solver of the p = 1 problem."
+    )
+
+
+def _read_option(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if not isinstance(value, str | int | float):
+        raise ValueError(f"a text, a number, true or false is needed, got {shown(value)}")
+    return str(value)
+
+
+class SolverSection(Section):
+    """How the discrete problem is solved."""
+
+    newton: NewtonSection = NewtonSection()
+    linear: LinearSection = LinearSection()
+    multigrid: MultigridSection = MultigridSection()
+    petsc_options: dict[
+        Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")],
+        Annotated[
+            str,
+            BeforeValidator(_read_option),
+            WithJsonSchema({"type": ["string", "number", "boolean"]}),
+        ],
+    ] = Field({}, description="Raw PETSc options without dash, under our own prefix.")
+
+    def settings(self) -> SolverSettings:
+        """Return the settings."""
+        return SolverSettings(
+            newton=NewtonSettings(**self.newton.model_dump()),
+            linear=self.linear.settings(),
+            multigrid=MultigridSettings(**self.multigrid.model_dump()),
+            petsc_options=self.petsc_options,
+        )
+
+
+class OutputSection(Section):
+    """What the run leaves behind."""
+
+    format: Annotated[str, OneOf("format", tuple(FORMATS))] = Field(
+        "vtu", description="Format of the fields; vtu comes with a .pvd time series."
+    )
+    every: Annotated[int, Field(ge=0, le=MAX_LOAD_STEPS)] = Field(
+        1, description="Load steps between two written fields; 0: the last only."
+    )
+    fields: Annotated[
+        tuple[Annotated[str, OneOf("field", tuple(FIELDS))], ...], Field(strict=False)
+    ] = Field(("displacement", "cauchy_stress"), description="Fields to write.")
+    surfaces: Annotated[tuple[str, ...], Field(strict=False)] = Field(
+        (), description="Surfaces whose force and mean displacement are reported every step."
+    )
+    probes: dict[Name, Vector] = Field(
+        {}, description="Initial points whose displacement is reported every step, m."
+    )
+
+    def output(self) -> Output:
+        """Return the output settings."""
+        return Output(self.format, self.every, self.fields, self.surfaces, self.probes)
+
+
+class ResourcesSection(Section):
+    """What a submitted job asks of a cluster."""
+
+    nodes: Annotated[int, Field(ge=1, le=MAX_RANKS)] = 1
+    ranks_per_node: Annotated[int, Field(ge=1, le=1024)] = 1
+    gpus_per_node: Annotated[int, Field(ge=0, le=64)] = 0
+    time: WallTime | None = Field(None, description="Wall time, [days-]hours:minutes:seconds.")
+
+
+def _check_backend(name: str) -> str:
+    find_backend(name)
+    return name
+
+
+class JobFile(Section):
+    """A job of Elastane."""
+
+    version: Literal[1] = 1
+    name: Name | None = Field(None, description="Name of the job; default: the file's stem.")
+    mesh: MeshSection
+    degree: Degree = Field(2, description="Polynomial degree of the displacement.")
+    quadrature_extra: Annotated[int, Field(ge=0, le=8)] = Field(
+        0, description="Gauss points per direction beyond degree + 1."
+    )
+    materials: dict[str, MaterialSection] = Field(
+        min_length=1, description="Region name -> material; all is every region not named."
+    )
+    boundary: Annotated[tuple[BoundarySection, ...], Field(strict=False)] = Field(
+        (), description="Supports and loads."
+    )
+    body_force: FormulaVector | None = Field(None, description="Force per initial volume, N/m³.")
+    loading: LoadingSection = LoadingSection()
+    solver: SolverSection = SolverSection()
+    backend: Annotated[str, AfterValidator(_check_backend)] = Field(
+        "cpu", description="cpu, cuda, hip, or a raw libCEED resource."
+    )
+    output: OutputSection = OutputSection()
+    resources: ResourcesSection = ResourcesSection()

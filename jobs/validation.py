@@ -1,0 +1,188 @@
+"""Turns the plain data of a job file into a `JobFile`, with every fault in plain words.
+
+A value at fault does not hide the others: it is taken out, and what is left is validated again, so
+that the checks after this one see as much of the file as is sound.
+"""
+
+import copy
+import types
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from elastane.jobs.faults import Fault, KeyPath, nearest
+from elastane.jobs.fields import shown
+from elastane.jobs.schema import JobFile
+from elastane.jobs.yaml_reader import Document
+
+#: Stands in for a section that is needed but at fault; its checks are left out.
+PLACEHOLDERS: dict[str, Any] = {
+    "mesh": {"box": {"size": [1, 1, 1], "cells": [1, 1, 1]}},
+    "materials": {"all": {"model": "neo-hookean"}},
+}
+
+
+@dataclass(frozen=True)
+class Draft:
+    """The sound part of a job file.
+
+    Attributes:
+        file: The sections; those at fault are left at their defaults.
+        boundary: For each entry of `file.boundary` its index in the job file.
+        unsound: Top-level keys of which something was taken out.
+        faults: What was wrong.
+    """
+
+    file: JobFile
+    boundary: tuple[int, ...]
+    unsound: frozenset[str]
+    faults: tuple[Fault, ...]
+
+
+def validate(document: Document) -> Draft:
+    """Return what is sound in a document, and what is not."""
+    faults = list(document.faults)
+    if not isinstance(document.data, dict):
+        faults.append(_root_fault(document))
+    data: dict[str, Any] = copy.deepcopy(document.data) if not faults else {}
+    if isinstance(document.data, dict):
+        data = copy.deepcopy(document.data)
+    broken = {fault.path for fault in faults}
+    try:
+        JobFile.model_validate(data)
+    except ValidationError as error:
+        for detail in error.errors(include_url=False):
+            fault = _fault(document, detail)
+            if not any(fault.path[: len(path)] == path for path in broken):
+                faults.append(fault)
+            broken.add(fault.path)
+    indices = _prune(data, broken)
+    file = JobFile.model_validate(data)
+    unsound = frozenset(str(path[0]) for path in broken if path) | (
+        set(PLACEHOLDERS) if () in broken else set()
+    )
+    return Draft(file, indices, unsound, tuple(faults))
+
+
+def _root_fault(document: Document) -> Fault:
+    message = "the job file is empty" if document.data is None else "a mapping of keys is needed"
+    return Fault(document.value_position(()), (), message)
+
+
+def _prune(data: dict[str, Any], broken: Iterable[KeyPath]) -> tuple[int, ...]:
+    """Take out the values at fault; return the indices of the boundary entries that stay."""
+    bad_entries: set[int] = set()
+    for path in broken:
+        match path:
+            case ("boundary", int(index), *_):
+                bad_entries.add(index)
+            case ("materials", str(region), *_) if isinstance(data.get("materials"), dict):
+                data["materials"].pop(region, None)
+            case (str(key), *_):
+                data.pop(key, None)
+    entries = data.get("boundary") or []
+    kept = tuple(index for index in range(len(entries)) if index not in bad_entries)
+    if "boundary" in data:
+        data["boundary"] = [entries[index] for index in kept]
+    for key, placeholder in PLACEHOLDERS.items():
+        if not data.get(key):
+            data[key] = placeholder
+    return kept
+
+
+def _fault(document: Document, detail: ErrorDetails) -> Fault:
+    """Return a fault in plain words for an error of pydantic."""
+    path = detail["loc"]
+    kind = detail["type"]
+    if kind == "extra_forbidden":
+        known = _known_keys(path[:-1])
+        message = f"unknown key {shown(path[-1])}; {nearest(str(path[-1]), known)}"
+        return Fault(document.key_position(path), path, message)
+    if kind == "missing" and isinstance(path[-1], int):  # a list that is too short
+        path = path[:-1]
+        value = _value_at(document.data, path)
+        message = f"more than {len(value)} entries are needed"
+        return Fault(document.value_position(path), path, message)
+    if path and path[-1] == "[key]":
+        path = path[:-1]
+        return Fault(document.key_position(path), path, _message(detail))
+    return Fault(document.value_position(path), path, _message(detail))
+
+
+def _message(detail: ErrorDetails) -> str:
+    """Return what is wrong with a value."""
+    got = shown(detail["input"])
+    context = detail.get("ctx", {})
+    match detail["type"]:
+        case "missing":
+            return "this key is needed"
+        case "value_error":
+            return str(context["error"])
+        case "int_type" | "int_from_float" | "int_parsing_size":
+            return f"a whole number is needed, got {got}"
+        case "float_type":
+            return f"a number is needed, got {got}"
+        case "bool_type":
+            return f"true or false is needed, got {got}"
+        case "string_type":
+            return f"a text is needed, got {got}"
+        case "tuple_type" | "list_type":
+            return f"a list is needed, got {got}"
+        case "dict_type" | "model_type":
+            return f"a mapping of keys is needed, got {got}"
+        case "too_long":
+            return f"{context['max_length']} entries are needed, got {context['actual_length']}"
+        case "too_short":
+            return f"at least {context['min_length']} entry is needed"
+        case "greater_than":
+            return f"must be greater than {context['gt']}, got {got}"
+        case "greater_than_equal":
+            return f"must be at least {context['ge']}, got {got}"
+        case "less_than":
+            return f"must be less than {context['lt']}, got {got}"
+        case "less_than_equal":
+            return f"must be at most {context['le']}, got {got}"
+        case "literal_error":
+            return f"must be {context['expected']}, got {got}"
+        case "string_pattern_mismatch":
+            return f"letters, digits and _ are needed, without a leading dash; got {got}"
+    return f"{detail['msg']}, got {got}"
+
+
+def _value_at(data: Any, path: KeyPath) -> Any:
+    for key in path:
+        data = data[key]
+    return data
+
+
+def _known_keys(path: KeyPath) -> list[str]:
+    """Return the keys of the section at a path of the schema."""
+    kind: Any = JobFile
+    for key in path:
+        section = _section(kind)
+        if section is not None:
+            kind = section.model_fields[str(key)].annotation
+        else:
+            kind = _entry(kind)
+    section = _section(kind)
+    return list(section.model_fields) if section is not None else []
+
+
+def _section(kind: Any) -> type[BaseModel] | None:
+    """Return the section that an annotation such as `BoxSection | None` holds."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return kind
+    if get_origin(kind) in (Union, types.UnionType):
+        return next((found for part in get_args(kind) if (found := _section(part))), None)
+    return None
+
+
+def _entry(kind: Any) -> Any:
+    """Return what a list or a mapping of the schema holds."""
+    if get_origin(kind) is Annotated:
+        return _entry(get_args(kind)[0])
+    entries = [part for part in get_args(kind) if part is not Ellipsis]
+    return entries[-1]
