@@ -5,6 +5,7 @@ mesh or the materials is checked in `elastane.jobs.semantics`.  Any consistent s
 do; the unit that a description names is the SI one.
 """
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -35,7 +36,7 @@ from elastane.meshes.box import Box
 from elastane.meshes.cook import Cook
 from elastane.meshes.file import MeshFile
 from elastane.meshes.schwarz import SchwarzP
-from elastane.meshes.source import MeshSource, SubSurface
+from elastane.meshes.source import SubSurface
 from elastane.meshes.sphere_shell import SphereShell
 from elastane.solver.backends import find_backend
 from elastane.solver.boundary import BOUNDARY_CONDITIONS, BoundaryCondition
@@ -73,21 +74,35 @@ class Section(BaseModel):
     )
 
 
-class BoxSection(Section):
+class BodySection(Section, ABC):
+    """A body with a shape of its own."""
+
+    @abstractmethod
+    def body(self) -> Body:
+        """Return the body.
+
+        Raises:
+            ValueError: If the numbers do not make a body.
+        """
+
+
+class BoxSection(BodySection):
     """A box with edges along x, y and z."""
 
     size: Annotated[tuple[Length, Length, Length], Field(strict=False)] = Field(
         description="Lengths of the edges, m."
     )
     cells: Counts3 = Field(description="Cells along x, y and z.")
-    origin: Vector = Field((0.0, 0.0, 0.0), description="Corner with the smallest coordinates, m.")
+    origin: Vector = Field(
+        default=(0.0, 0.0, 0.0), description="Corner with the smallest coordinates, m."
+    )
 
-    def body(self, directory: Path) -> Body:
+    def body(self) -> Body:
         """Return the body."""
         return Box(self.size, self.cells, self.origin)
 
 
-class SchwarzSection(Section):
+class SchwarzSection(BodySection):
     """A shell around the Schwarz P surface."""
 
     extent: Counts3 = Field(description="Unit cells along x, y and z.")
@@ -95,46 +110,46 @@ class SchwarzSection(Section):
     refine: Annotated[int, Field(ge=0, le=10)] = Field(description="Refinements of the surface.")
     layers: Count = Field(description="Cells through the thickness.")
 
-    def body(self, directory: Path) -> Body:
+    def body(self) -> Body:
         """Return the body."""
         return SchwarzP(self.extent, self.thickness, self.refine, self.layers)
 
 
-class AnnulusSection(Section):
+class AnnulusSection(BodySection):
     """A hollow cylinder along z, or a sector of it."""
 
     inner: Length = Field(description="Inner radius, m.")
     outer: Length = Field(description="Outer radius, m.")
-    length: Length = Field(1.0, description="Length along z, m.")
+    length: Length = Field(default=1.0, description="Length along z, m.")
     angle: Annotated[float, Field(gt=0.0, le=360.0)] = Field(
-        360.0, description="Angle of the sector, degrees."
+        default=360.0, description="Angle of the sector, degrees."
     )
     cells: Counts3 = Field(description="Cells along the radius, around and along z.")
 
-    def body(self, directory: Path) -> Body:
+    def body(self) -> Body:
         """Return the body."""
         return Annulus(self.inner, self.outer, self.length, self.angle, self.cells)
 
 
-class SphereShellSection(Section):
+class SphereShellSection(BodySection):
     """An octant of a spherical shell."""
 
     inner: Length = Field(description="Inner radius, m.")
     outer: Length = Field(description="Outer radius, m.")
     cells: Counts2 = Field(description="Cells along the radius and along a block's edge.")
 
-    def body(self, directory: Path) -> Body:
+    def body(self) -> Body:
         """Return the body."""
         return SphereShell(self.inner, self.outer, self.cells)
 
 
-class CookSection(Section):
+class CookSection(BodySection):
     """Cook's membrane, 48 long, z from -thickness/2 to thickness/2."""
 
-    thickness: Length = Field(1.0, description="Thickness along z, m.")
+    thickness: Length = Field(default=1.0, description="Thickness along z, m.")
     cells: Counts3 = Field(description="Cells along, across and through.")
 
-    def body(self, directory: Path) -> Body:
+    def body(self) -> Body:
         """Return the body."""
         return Cook(self.thickness, self.cells)
 
@@ -155,7 +170,7 @@ class MeshSection(Section):
     """Where the mesh comes from: exactly one body or a file."""
 
     file: str | None = Field(
-        None, min_length=1, description="A mesh file, absolute or relative to the job file."
+        default=None, min_length=1, description="A mesh file, absolute or relative to the job file."
     )
     box: BoxSection | None = None
     schwarz_p: SchwarzSection | None = None
@@ -163,15 +178,15 @@ class MeshSection(Section):
     sphere_shell: SphereShellSection | None = None
     cook: CookSection | None = None
     refine: Annotated[int, Field(ge=0, le=10)] = Field(
-        0, description="Uniform refinements after reading; each makes eight cells of one."
+        default=0, description="Uniform refinements after reading; each makes eight cells of one."
     )
     geometry_degree: Degree | None = Field(
-        None,
+        default=None,
         description="Degree of the element map; default: the file's own, 1 for straight bodies, "
         "the displacement's for curved ones.",
     )
     surfaces: dict[Name, SubSurfaceSection] = Field(
-        {}, description="Further names: the part of a surface inside a box."
+        default={}, description="Further names: the part of a surface inside a box."
     )
 
     @model_validator(mode="after")
@@ -187,18 +202,16 @@ class MeshSection(Section):
         """Return the keys of the sources that are given."""
         return [name for name in MESH_SOURCES if getattr(self, name) is not None]
 
-    def source(self, directory: Path) -> MeshSource:
-        """Return the mesh source; a relative file is looked for in the directory.
+    def body(self, directory: Path) -> Body:
+        """Return what is meshed; a relative file is looked for in the directory.
 
         Raises:
-            ValueError: If the numbers do not make a body, or the file is not a file.
+            ValueError: If the numbers do not make a body, or the file is not a mesh.
         """
         if self.file is not None:
-            body: Body = MeshFile(mesh_path(directory, self.file))
-        else:
-            body = getattr(self, self.sources()[0]).body(directory)
-        parts = {name: section.sub_surface() for name, section in self.surfaces.items()}
-        return MeshSource(body, self.refine, self.geometry_degree, parts)
+            return MeshFile(mesh_path(directory, self.file))
+        section: BodySection = getattr(self, self.sources()[0])
+        return section.body()
 
 
 MESH_SOURCES = ("file", "box", "schwarz_p", "annulus", "sphere_shell", "cook")
@@ -235,7 +248,7 @@ class RotationSection(Section):
     """A rigid rotation."""
 
     axis: Vector = Field(description="Direction of the axis.")
-    origin: Vector = Field((0.0, 0.0, 0.0), description="A point on the axis, m.")
+    origin: Vector = Field(default=(0.0, 0.0, 0.0), description="A point on the axis, m.")
     angle: FormulaValue = Field(description="Angle at load 1, degrees.")
 
     @model_validator(mode="after")
@@ -256,12 +269,14 @@ class BoundarySection(Section):
 
     surface: str = Field(description="A surface of the mesh.")
     displacement: Annotated[Components, AfterValidator(_prescribes_something)] | None = Field(
-        None, description="Displacement, m; a component left out or null is free."
+        default=None, description="Displacement, m; a component left out or null is free."
     )
     rotation: RotationSection | None = None
-    traction: FormulaVector | None = Field(None, description="Dead force per initial area, Pa.")
+    traction: FormulaVector | None = Field(
+        default=None, description="Dead force per initial area, Pa."
+    )
     pressure: FormulaValue | None = Field(
-        None, description="Follower force per current area, Pa, positive inwards."
+        default=None, description="Follower force per current area, Pa, positive inwards."
     )
 
     @model_validator(mode="after")
@@ -294,11 +309,13 @@ class LoadingSection(Section):
     """The way from load fraction 0 to 1."""
 
     steps: Annotated[int, Field(ge=1, le=MAX_LOAD_STEPS)] = Field(
-        1, description="Equal increments of the load fraction."
+        default=1, description="Equal increments of the load fraction."
     )
-    adaptive: bool = Field(True, description="Cut a failed step, grow again after easy ones.")
+    adaptive: bool = Field(
+        default=True, description="Cut a failed step, grow again after easy ones."
+    )
     min_step: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
-        1e-4, description="Smallest increment before giving up."
+        default=1e-4, description="Smallest increment before giving up."
     )
 
     def loading(self) -> Loading:
@@ -313,9 +330,9 @@ Iterations = Annotated[int, Field(ge=1, le=100_000)]
 class NewtonSection(Section):
     """When Newton's method stops."""
 
-    rtol: Tolerance = Field(1e-8, description="Relative bound of the residual norm.")
+    rtol: Tolerance = Field(default=1e-8, description="Relative bound of the residual norm.")
     atol: Annotated[float, Field(ge=0.0)] = Field(
-        1e-12, description="Absolute bound of the residual norm, N."
+        default=1e-12, description="Absolute bound of the residual norm, N."
     )
     max_iterations: Iterations = 50
     line_search: Annotated[str, OneOf("line search", ("cp", "bt", "basic"))] = "cp"
@@ -345,7 +362,7 @@ class LinearSection(Section):
                 ]
             }
         ),
-    ] = Field("adaptive", description="Relative bound, or adaptive (Eisenstat and Walker).")
+    ] = Field(default="adaptive", description="Relative bound, or adaptive (Eisenstat and Walker).")
     max_iterations: Iterations = 1000
 
     def settings(self) -> LinearSettings:
@@ -378,12 +395,12 @@ class MultigridSection(Section):
                 ]
             }
         ),
-    ] = Field("logarithmic", description="A rule, or the degrees from coarse to fine.")
+    ] = Field(default="logarithmic", description="A rule, or the degrees from coarse to fine.")
     smoother_degree: Annotated[int, Field(ge=1, le=20)] = Field(
-        3, description="Degree of the Chebyshev smoother."
+        default=3, description="Degree of the Chebyshev smoother."
     )
     coarse: Annotated[str, OneOf("coarse solver", tuple(COARSE))] = Field(
-        "boomeramg", description="Solver of the p = 1 problem."
+        default="boomeramg", description="Solver of the p = 1 problem."
     )
 
 
@@ -408,7 +425,7 @@ class SolverSection(Section):
             BeforeValidator(_read_option),
             WithJsonSchema({"type": ["string", "number", "boolean"]}),
         ],
-    ] = Field({}, description="Raw PETSc options without dash, under our own prefix.")
+    ] = Field(default={}, description="Raw PETSc options without dash, under our own prefix.")
 
     def settings(self) -> SolverSettings:
         """Return the settings."""
@@ -424,19 +441,20 @@ class OutputSection(Section):
     """What the run leaves behind."""
 
     format: Annotated[str, OneOf("format", tuple(FORMATS))] = Field(
-        "vtu", description="Format of the fields; vtu comes with a .pvd time series."
+        default="vtu", description="Format of the fields; vtu comes with a .pvd time series."
     )
     every: Annotated[int, Field(ge=0, le=MAX_LOAD_STEPS)] = Field(
-        1, description="Load steps between two written fields; 0: the last only."
+        default=1, description="Load steps between two written fields; 0: the last only."
     )
     fields: Annotated[
         tuple[Annotated[str, OneOf("field", tuple(FIELDS))], ...], Field(strict=False)
-    ] = Field(("displacement", "cauchy_stress"), description="Fields to write.")
+    ] = Field(default=("displacement", "cauchy_stress"), description="Fields to write.")
     surfaces: Annotated[tuple[str, ...], Field(strict=False)] = Field(
-        (), description="Surfaces whose force and mean displacement are reported every step."
+        default=(),
+        description="Surfaces whose force and mean displacement are reported every step.",
     )
     probes: dict[Name, Vector] = Field(
-        {}, description="Initial points whose displacement is reported every step, m."
+        default={}, description="Initial points whose displacement is reported every step, m."
     )
 
     def output(self) -> Output:
@@ -450,7 +468,9 @@ class ResourcesSection(Section):
     nodes: Annotated[int, Field(ge=1, le=MAX_RANKS)] = 1
     ranks_per_node: Annotated[int, Field(ge=1, le=1024)] = 1
     gpus_per_node: Annotated[int, Field(ge=0, le=64)] = 0
-    time: WallTime | None = Field(None, description="Wall time, [days-]hours:minutes:seconds.")
+    time: WallTime | None = Field(
+        default=None, description="Wall time, [days-]hours:minutes:seconds."
+    )
 
 
 def _check_backend(name: str) -> str:
@@ -462,23 +482,27 @@ class JobFile(Section):
     """A job of Elastane."""
 
     version: Literal[1] = 1
-    name: Name | None = Field(None, description="Name of the job; default: the file's stem.")
+    name: Name | None = Field(
+        default=None, description="Name of the job; default: the file's stem."
+    )
     mesh: MeshSection
-    degree: Degree = Field(2, description="Polynomial degree of the displacement.")
+    degree: Degree = Field(default=2, description="Polynomial degree of the displacement.")
     quadrature_extra: Annotated[int, Field(ge=0, le=8)] = Field(
-        0, description="Gauss points per direction beyond degree + 1."
+        default=0, description="Gauss points per direction beyond degree + 1."
     )
     materials: dict[str, MaterialSection] = Field(
         min_length=1, description="Region name -> material; all is every region not named."
     )
     boundary: Annotated[tuple[BoundarySection, ...], Field(strict=False)] = Field(
-        (), description="Supports and loads."
+        default=(), description="Supports and loads."
     )
-    body_force: FormulaVector | None = Field(None, description="Force per initial volume, N/m³.")
+    body_force: FormulaVector | None = Field(
+        default=None, description="Force per initial volume, N/m³."
+    )
     loading: LoadingSection = LoadingSection()
     solver: SolverSection = SolverSection()
     backend: Annotated[str, AfterValidator(_check_backend)] = Field(
-        "cpu", description="cpu, cuda, hip, or a raw libCEED resource."
+        default="cpu", description="cpu, cuda, hip, or a raw libCEED resource."
     )
     output: OutputSection = OutputSection()
     resources: ResourcesSection = ResourcesSection()

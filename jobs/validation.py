@@ -47,9 +47,7 @@ def validate(document: Document) -> Draft:
     faults = list(document.faults)
     if not isinstance(document.data, dict):
         faults.append(_root_fault(document))
-    data: dict[str, Any] = copy.deepcopy(document.data) if not faults else {}
-    if isinstance(document.data, dict):
-        data = copy.deepcopy(document.data)
+    data = copy.deepcopy(document.data) if isinstance(document.data, dict) else {}
     broken = {fault.path for fault in faults}
     try:
         JobFile.model_validate(data)
@@ -163,12 +161,9 @@ def _known_keys(path: KeyPath) -> list[str]:
     kind: Any = JobFile
     for key in path:
         section = _section(kind)
-        if section is not None:
-            kind = section.model_fields[str(key)].annotation
-        else:
-            kind = _entry(kind)
+        kind = section.model_fields[str(key)].annotation if section else _entry(kind)
     section = _section(kind)
-    return list(section.model_fields) if section is not None else []
+    return list(section.model_fields) if section else []
 
 
 def _section(kind: Any) -> type[BaseModel] | None:

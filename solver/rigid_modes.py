@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elastane.meshes.element_map import facet_nodes
+from elastane.meshes.entities import connected_components
 from elastane.meshes.mesh import Mesh
 from elastane.solver.boundary import BoundaryCondition
 from elastane.solver.boundary.displacement import Displacement
@@ -54,27 +55,13 @@ class FreeMotions:
 
 def free_motions(mesh: Mesh, boundary: Sequence[BoundaryCondition]) -> tuple[FreeMotions, ...]:
     """Return the free rigid motions of every part of the mesh that has any."""
-    parts = connected_parts(mesh)
+    parts = connected_components(mesh.cells)
     supports = [entry for entry in boundary if isinstance(entry, Displacement | Rotation)]
     return tuple(
         motions
         for part in range(int(parts.max(initial=-1)) + 1)
         if (motions := _part_motions(mesh, parts == part, supports)) is not None
     )
-
-
-def connected_parts(mesh: Mesh) -> Ints:
-    """Return the part that each cell belongs to, numbered from 0, shape (num_cells,)."""
-    label = np.arange(mesh.num_vertices)
-    while True:
-        smallest = label[mesh.cells].min(axis=1)
-        spread = label.copy()
-        np.minimum.at(spread, mesh.cells, smallest[:, None])
-        spread = spread[spread]  # jump to the label's own label: halves the distance to go
-        if np.array_equal(spread, label):
-            break
-        label = spread
-    return np.unique(label[mesh.cells[:, 0]], return_inverse=True)[1]
 
 
 def _part_motions(

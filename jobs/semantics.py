@@ -1,0 +1,157 @@
+"""Checks of a job file that need several sections, the materials or the names of the mesh.
+
+Nothing is built here; what needs the cells themselves is checked in `elastane.jobs.mesh_checks`.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from elastane.jobs.faults import KeyPath, nearest
+from elastane.jobs.fields import read_formula, shown
+from elastane.jobs.schema import BoundarySection, JobFile, MaterialSection, MeshSection
+from elastane.materials import Material, ParameterError, find_model
+from elastane.meshes.source import MeshSource
+from elastane.solver.formula import Formula
+from elastane.solver.levels import multigrid_degrees
+from elastane.solver.problem import RegionMaterial
+
+#: What a check finds: where, and what is wrong.
+Finding = tuple[KeyPath, str]
+Findings = Iterator[Finding]
+
+ALL_REGIONS = "all"
+
+
+def mesh_source(
+    section: MeshSection, directory: Path, findings: list[Finding]
+) -> MeshSource | None:
+    """Return the mesh source; None if it cannot be had, with the reason among the findings."""
+    source_path: KeyPath = ("mesh", section.sources()[0])
+    parts = {}
+    for name, part in section.surfaces.items():
+        try:
+            parts[name] = part.sub_surface()
+        except ValueError as error:
+            findings.append((("mesh", "surfaces", name), str(error)))
+    try:
+        body = section.body(directory)
+        names = body.surface_names
+    except ValueError as error:
+        findings.append((source_path, str(error)))
+        return None
+    sound = True
+    for name, part in section.surfaces.items():
+        if part.on not in names:
+            message = f"unknown surface {shown(part.on)}; {nearest(part.on, names)}"
+            findings.append((("mesh", "surfaces", name, "on"), message))
+            sound = False
+        if name in names:
+            findings.append((("mesh", "surfaces", name), "the mesh has a surface of this name"))
+            sound = False
+    if not sound or len(parts) < len(section.surfaces):
+        return None
+    return MeshSource(body, section.refine, section.geometry_degree, parts)
+
+
+def region_material(
+    region: str, section: MaterialSection, findings: list[Finding]
+) -> RegionMaterial | None:
+    """Return the material of a region; None if it is at fault."""
+    here: KeyPath = ("materials", region)
+    try:
+        model = find_model(section.model)
+    except ValueError as error:
+        findings.append(((*here, "model"), str(error)))
+        return None
+    before = len(findings)
+    known = {parameter.name: parameter for parameter in model.parametrization.parameters}
+    parameters: dict[str, Formula] = {}
+    options: dict[str, str] = {}
+    for key, value in section.entries().items():
+        if key in model.options:
+            options[key] = value
+        elif key not in known:
+            names = [*known, *model.options]
+            findings.append(((*here, key), f"unknown key {shown(key)}; {nearest(key, names)}"))
+        else:
+            try:
+                parameters[key] = read_formula(value)
+                constant = parameters[key].value
+                if constant is not None:
+                    known[key].check(constant)
+            except ValueError as error:
+                findings.append(((*here, key), str(error)))
+    if len(findings) == before:
+        findings += _together(here, model, parameters, options)
+    return RegionMaterial(model, parameters, options) if len(findings) == before else None
+
+
+def _together(
+    here: KeyPath, model: Material, parameters: Mapping[str, Formula], options: Mapping[str, str]
+) -> Findings:
+    """Check the combination of parameters; formulas of the place wait for the mesh."""
+    try:
+        model.resolve_options(options)
+        if frozenset(parameters) not in model.parametrization.combinations:
+            model.resolve(dict.fromkeys(parameters, 0.25))
+        constants = {
+            name: formula.value for name, formula in parameters.items() if formula.value is not None
+        }
+        if len(constants) == len(parameters):
+            model.resolve(constants, options)
+    except ParameterError as error:
+        blamed = error.parameter in parameters or error.parameter in options
+        yield ((*here, error.parameter) if blamed else here), str(error)
+
+
+def check_regions(materials: Mapping[str, object], regions: tuple[str, ...]) -> Findings:
+    """Every region has one material, and every material a region."""
+    for name in materials:
+        if name != ALL_REGIONS and name not in regions:
+            message = f"unknown region {shown(name)}; {nearest(name, [*regions, ALL_REGIONS])}"
+            yield ("materials", name), message
+    missing = [name for name in regions if name not in materials]
+    if missing and ALL_REGIONS not in materials:
+        yield ("materials",), f"no material for the regions {', '.join(missing)}"
+
+
+def check_surfaces(file: JobFile, boundary: tuple[int, ...], surfaces: tuple[str, ...]) -> Findings:
+    """Every surface that the job names is one of the mesh."""
+    for index, entry in zip(boundary, file.boundary, strict=True):
+        if entry.surface not in surfaces:
+            message = f"unknown surface {shown(entry.surface)}; {nearest(entry.surface, surfaces)}"
+            yield ("boundary", index, "surface"), message
+    for index, name in enumerate(file.output.surfaces):
+        if name not in surfaces:
+            message = f"unknown surface {shown(name)}; {nearest(name, surfaces)}"
+            yield ("output", "surfaces", index), message
+
+
+def check_prescribed_once(file: JobFile, boundary: tuple[int, ...]) -> Findings:
+    """No component is prescribed by two entries for the same surface."""
+    first: dict[tuple[str, str], int] = {}
+    for index, entry in zip(boundary, file.boundary, strict=True):
+        for axis in prescribed_axes(entry):
+            other = first.setdefault((entry.surface, axis), index)
+            if other != index:
+                message = (
+                    f"the component {axis} of {entry.surface!r} is prescribed already "
+                    f"by boundary[{other}]"
+                )
+                yield ("boundary", index, entry.kinds()[0]), message
+
+
+def prescribed_axes(entry: BoundarySection) -> list[str]:
+    """Return which of x, y, z an entry prescribes."""
+    if entry.rotation is not None:
+        return ["x", "y", "z"]
+    components = entry.displacement or ()
+    return [a for a, value in zip("xyz", components, strict=False) if value is not None]
+
+
+def check_levels(file: JobFile) -> Findings:
+    """The multigrid levels fit the degree."""
+    try:
+        multigrid_degrees(file.degree, file.solver.multigrid.levels)
+    except ValueError as error:
+        yield ("solver", "multigrid", "levels"), str(error)
