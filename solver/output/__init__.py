@@ -1,20 +1,23 @@
 """Output of fields: one file per format, and the table of what can be written.
 
-Importing this needs neither MPI nor h5py: a login node checks the names of a job against the tables.
+Importing this needs neither MPI nor h5py: a login node checks the names of a job by the tables.
 """
 
+from collections.abc import Mapping
+
 from elastane.solver.output.fields import FIELDS, Field, von_mises_stress
-from elastane.solver.output.format import OutputFormat, OutputMesh
+from elastane.solver.output.format import FormatMaker, OutputFormat, OutputMesh
 from elastane.solver.output.vtkhdf import VtkhdfFormat
 from elastane.solver.output.vtu import VtuFormat
 
 #: The formats of the job file.
-FORMATS = {"vtu": VtuFormat, "vtkhdf": VtkhdfFormat}
+FORMATS: Mapping[str, FormatMaker] = {"vtu": VtuFormat, "vtkhdf": VtkhdfFormat}
 
 __all__ = [
     "FIELDS",
     "FORMATS",
     "Field",
+    "FormatMaker",
     "OutputFormat",
     "OutputMesh",
     "von_mises_stress",

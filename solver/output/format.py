@@ -1,12 +1,16 @@
 """What every output format is given and has to do."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from mpi4py.MPI import Intracomm
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -34,11 +38,7 @@ class OutputMesh:
 
 
 class OutputFormat(ABC):
-    """A way to write the fields of a run, one load step after the other.
-
-    Made with `(folder, comm, mesh, resume)`: the run folder, the ranks, what they write, and
-    whether the folder holds earlier steps of the same run that are to be kept.
-    """
+    """A way to write the fields of a run, one load step after the other."""
 
     @abstractmethod
     def write(self, step: int, load: float, point_fields: Mapping[str, Floats]) -> Path:
@@ -56,3 +56,8 @@ class OutputFormat(ABC):
         Raises:
             OSError: On all ranks, with path and errno, if one of them could not write.
         """
+
+
+#: Makes the output of a run from the run folder, the ranks, what they write, and whether the folder
+#: holds earlier steps of the same run that are to be kept; collective.
+FormatMaker = Callable[[Path, "Intracomm", OutputMesh, bool], OutputFormat]

@@ -73,7 +73,9 @@ def all_or_none(comm: "Intracomm", path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         failure = error
-    causes = comm.allgather(failure and (failure.errno or errno.EIO, failure.strerror or f"{failure}"))
+    causes = comm.allgather(
+        failure and (failure.errno or errno.EIO, failure.strerror or f"{failure}")
+    )
     for cause in filter(None, causes):
         raise OSError(*cause, str(path)) from failure
 

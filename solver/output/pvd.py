@@ -38,7 +38,7 @@ def pvd(files: dict[float, str]) -> bytes:
     root = ElementTree.Element("VTKFile", type="Collection", version="1.0")
     collection = ElementTree.SubElement(root, "Collection")
     for time, name in files.items():
-        ElementTree.SubElement(collection, "DataSet", timestep=repr(time), part="0", file=name)
+        ElementTree.SubElement(collection, "DataSet", timestep=str(time), part="0", file=name)
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
 

@@ -1,8 +1,8 @@
 """One VTKHDF file with all load steps, for ParaView 5.12 and newer.
 
 The mesh is stored once, and each field as one long array to which every step adds its rows; the
-group `Steps` says where the rows of a step begin.  A resumed run, perhaps on other ranks and so with
-other node numbers, adds its own mesh.
+group `Steps` says where the rows of a step begin.  A resumed run, perhaps on other ranks and so
+with other node numbers, adds its own mesh.
 
 HDF5 cannot add to a file such that a kill at any moment leaves it readable.  Therefore each step is
 added to a copy, which then takes the name.  Copying costs about as much as the disk needs to read
@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elastane.solver.output.format import Floats, OutputFormat, OutputMesh
+from elastane.solver.output.hdf5_file import open_hdf5
 from elastane.solver.output.parallel_file import written_aside
 from elastane.solver.output.partition import Partition
 from elastane.solver.output.vtk_cells import cell_type, connectivity
@@ -62,9 +63,7 @@ class VtkhdfFormat(OutputFormat):
 
     def _add_step(self, path: Path, load: float, fields: Mapping[str, Floats]) -> None:
         """Add a load step to a file, and the mesh if this run has not done so."""
-        import h5py
-
-        with h5py.File(path, "a") as file:
+        with open_hdf5(path) as file:
             root = file.require_group("VTKHDF")
             root.attrs["Version"] = (2, 0)
             root.attrs["Type"] = np.bytes_("UnstructuredGrid")
@@ -113,9 +112,15 @@ def gathered_mesh(mesh: OutputMesh, comm: "Intracomm") -> OutputMesh:
 
 def drop_steps(steps: "h5py.Group", from_load: float) -> None:
     """Forget the steps of this load fraction or a larger one."""
-    if "Values" in steps:
-        kept = np.searchsorted(steps["Values"][:], from_load)
-        steps.visititems(lambda _, item: hasattr(item, "resize") and item.resize(kept, axis=0))
+    import h5py
+
+    kept = np.searchsorted(steps["Values"][:], from_load) if "Values" in steps else 0
+
+    def shorten(_: str, item: "h5py.Group | h5py.Dataset") -> None:
+        if isinstance(item, h5py.Dataset):
+            item.resize(kept, axis=0)
+
+    steps.visititems(shorten)
 
 
 def add_mesh(root: "h5py.Group", mesh: OutputMesh) -> dict[str, int]:

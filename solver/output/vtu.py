@@ -90,9 +90,7 @@ def write_vtu(
     write_together(path, comm, blocks)
 
 
-def declarations(
-    sections: Mapping[str, Sequence["Array"]], offsets: Mapping[str, int]
-) -> str:
+def declarations(sections: Mapping[str, Sequence["Array"]], offsets: Mapping[str, int]) -> str:
     """Return the XML that says which array starts where in the appended data."""
     lines: list[str] = []
     for section, arrays in sections.items():
