@@ -127,7 +127,8 @@ class Library:
     @classmethod
     def own(cls, name: str) -> "Library":
         """Return the QFunctions of a file in `solver/qfunctions`."""
-        return cls((Path(__file__).parent / "qfunctions" / f"{name}.c").read_text(), name)
+        folder = Path(__file__).parent / "qfunctions"
+        return cls((folder / "prelude.h").read_text() + (folder / f"{name}.c").read_text(), name)
 
     def qfunction(
         self, ceed: libceed.Ceed, function: str, context: Floats | None
@@ -177,6 +178,16 @@ def operator(
     for name, field in zip(names, itertools.chain(inputs, outputs), strict=True):
         result.set_field(name, field.restriction, field.basis, field.vector)
     return result
+
+
+def operator_of_identity(
+    ceed: libceed.Ceed, source: Field, target: Field
+) -> libceed.ceed_operator.Operator:
+    """Return the operator that carries a field from one discretization to another."""
+    identity = ceed.Operator(ceed.IdentityQFunction(source.size, source.mode, target.mode))
+    identity.set_field("input", source.restriction, source.basis, source.vector)
+    identity.set_field("output", target.restriction, target.basis, target.vector)
+    return identity
 
 
 def ranges(num_elements: int) -> Iterator[slice]:

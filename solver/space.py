@@ -38,6 +38,7 @@ class Space:
         numbers: Number of each node in the whole mesh, counted through the owned nodes of rank 0,
             1, ..., shape (num_nodes,).
         owned_numbers: The range of `numbers` that this rank owns.
+        t_sizes: Entries of the T-vector on this rank and on all ranks.
     """
 
     degree: int
@@ -48,6 +49,7 @@ class Space:
     on_surface: Bools
     numbers: Ints
     owned_numbers: tuple[int, int]
+    t_sizes: tuple[int, int]
 
     @property
     def num_nodes(self) -> int:
@@ -61,14 +63,15 @@ class Space:
         return (self.numbers >= first) & (self.numbers < last)
 
     @property
-    def offsets(self) -> NDArray[np.int32]:
-        """Return the L-vector offset of the first component of each element node."""
-        return np.ascontiguousarray(3 * self.nodes, dtype=np.int32)
+    def owned_nodes(self) -> Ints:
+        """Return the nodes that this rank owns, in the order of their numbers."""
+        owned = np.flatnonzero(self.owned)
+        return owned[np.argsort(self.numbers[owned])]
 
     @property
     def num_dofs(self) -> int:
         """Return the number of unknowns of all ranks."""
-        return int(self.dm.getGlobalVec().getSize())
+        return self.t_sizes[1]
 
 
 def build_space(topology: Topology, degree: int, point_prescribed: Bools) -> Space:
@@ -91,7 +94,7 @@ def build_space(topology: Topology, degree: int, point_prescribed: Bools) -> Spa
     X = np.empty((first_node[-1], 3))
     X[nodes] = tensor_interpolate(to_nodes, topology.coordinates)
 
-    dm = _with_section(plex, degree, num_components=3, point_prescribed=point_prescribed)
+    dm = with_section(plex, degree, num_components=3, point_prescribed=point_prescribed)
     numbers, owned_numbers = _node_numbers(plex, degree)
     return Space(
         degree=degree,
@@ -102,6 +105,7 @@ def build_space(topology: Topology, degree: int, point_prescribed: Bools) -> Spa
         on_surface=np.repeat(topology.points_on_surfaces(), counts, axis=0),
         numbers=numbers,
         owned_numbers=owned_numbers,
+        t_sizes=dm.createGlobalVec().getSizes(),
     )
 
 
@@ -190,7 +194,7 @@ def _canonical_index(corner: Ints, inner: Ints, num_cells: int) -> Ints:
     return np.arange(size**3).reshape(1, size, size, size)
 
 
-def _with_section(
+def with_section(
     plex: PETSc.DMPlex, degree: int, num_components: int, point_prescribed: Bools | None
 ) -> PETSc.DMPlex:
     """Return a clone of the DMPlex with the section of a space."""
@@ -220,7 +224,7 @@ def _with_section(
 
 def _node_numbers(plex: PETSc.DMPlex, degree: int) -> tuple[Ints, tuple[int, int]]:
     """Return the number of each node in the whole mesh, and the range that this rank owns."""
-    dm = _with_section(plex, degree, num_components=1, point_prescribed=None)
+    dm = with_section(plex, degree, num_components=1, point_prescribed=None)
     numbers_t = dm.createGlobalVec()
     first, last = numbers_t.getOwnershipRange()
     numbers_t.setArray(np.arange(first, last, dtype=float))

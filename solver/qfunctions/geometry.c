@@ -3,7 +3,6 @@
    in:  grad_X  9   dX_J/dxi_d, component J + 3 d
         weight  1   quadrature weight
    out: qdata  10   weight * det(dX/dxi), then dxi_d/dX_J row by row */
-#include <ceed/types.h>
 
 CEED_QFUNCTION(geometry)(void *context, const CeedInt Q, const CeedScalar *const *in, CeedScalar *const *out) {
   const CeedScalar *grad_X = in[0], *weight = in[1];

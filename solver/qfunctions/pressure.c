@@ -9,7 +9,6 @@
    Reference: P. Wriggers, Nonlinear Finite Element Methods, Springer 2008, section 4.2.5.
 
    Components c = x, y, z and directions d = 1, 2 of surface gradients: component c + 3 d. */
-#include <ceed/types.h>
 
 /* in:  grad_u 6, grad_X 6, pressure 1 (times quadrature weight)
    out: v 3, grad_x 6 (stored for the tangent) */

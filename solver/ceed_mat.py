@@ -1,0 +1,228 @@
+"""Where libCEED meets PETSc: L-vectors shared without copies, operators as matrices.
+
+The only file that knows both libraries.  A PETSc local vector and a CeedVector share their memory
+for life; an apply moves data from the T-vector to the L-vector and back, and nothing else.
+"""
+
+from collections.abc import Callable, Sequence
+
+import libceed
+import numpy as np
+from numpy.typing import NDArray
+from petsc4py import PETSc
+
+from elastane.solver.ceed import (
+    INTERP,
+    NONE,
+    Field,
+    Points,
+    basis,
+    offset_restriction,
+    operator_of_identity,
+)
+from elastane.solver.space import Space
+
+Floats = NDArray[np.float64]
+
+
+class LVector:
+    """An L-vector: all components of all nodes of this rank.
+
+    Attributes:
+        petsc: The PETSc vector.
+    """
+
+    def __init__(self, ceed: libceed.Ceed, space: Space) -> None:
+        self.petsc = space.dm.createLocalVec()
+        self.petsc.zeroEntries()
+        self._array: Floats = self.petsc.array.reshape(-1, 3)
+        self._ceed = ceed.Vector(self._array.size)
+        if self._array.size:
+            self._ceed.set_array(self._array.reshape(-1), cmode=libceed.USE_POINTER)
+
+    # PETSc remembers norms, and that a vector is zero: whoever may write to the memory must say so.
+
+    @property
+    def array(self) -> Floats:
+        """Return the memory, shape (num_nodes, 3)."""
+        self.petsc.stateIncrease()
+        return self._array
+
+    @property
+    def ceed(self) -> libceed.ceed_vector.Vector:
+        """Return the CeedVector on the memory."""
+        self.petsc.stateIncrease()
+        return self._ceed
+
+
+class LOperator:
+    """The sum of CeedOperators from one L-vector to another.
+
+    Args:
+        ceed: The libCEED context.
+        operators: Its terms; none on a rank without elements.
+    """
+
+    def __init__(
+        self, ceed: libceed.Ceed, operators: Sequence[libceed.ceed_operator.Operator]
+    ) -> None:
+        self._operator = ceed.CompositeOperator() if operators else None
+        for term in operators:
+            self._operator.add_sub(term)
+
+    def apply(self, u: LVector, v: LVector) -> None:
+        """Overwrite v with the operator applied to u."""
+        if self._operator is None:
+            v.petsc.zeroEntries()
+        else:
+            self._operator.apply(u.ceed, v.ceed)
+
+
+class JacobianMat:
+    """Context of a matrix-free PETSc matrix: the Jacobian of one level.
+
+    Args:
+        space: The space of the level.
+        operator: du -> dR on L-vectors.
+        diagonal: Adds the diagonal of this rank's part to an L-vector.
+        du: L-vector to work with; zero at prescribed components, and kept so.
+        dR: L-vector to work with.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        operator: LOperator,
+        diagonal: Callable[[libceed.ceed_vector.Vector], None],
+        du: LVector,
+        dR: LVector,
+    ) -> None:
+        self._dm = space.dm
+        self._operator = operator
+        self._diagonal = diagonal
+        self._du = du
+        self._dR = dR
+        #: Times the matrix was applied.
+        self.num_applies = 0
+
+    def mult(self, mat: PETSc.Mat, x: PETSc.Vec, y: PETSc.Vec) -> None:
+        """Set y to the Jacobian times x."""
+        # Prescribed components of the L-vector are not written here and stay zero.
+        self._dm.globalToLocal(x, self._du.petsc)
+        self._operator.apply(self._du, self._dR)
+        y.zeroEntries()
+        self._dm.localToGlobal(self._dR.petsc, y, PETSc.InsertMode.ADD_VALUES)
+        self.num_applies += 1
+
+    def add_prescribed(self, jump: NDArray[np.float64], prescribed: NDArray[np.bool_], y: PETSc.Vec) -> None:
+        """Add the columns of prescribed components times their jump to y.
+
+        Args:
+            jump: Change of the displacement, shape (num_nodes, 3).
+            prescribed: Which components count, same shape.
+            y: T-vector.
+        """
+        self._du.petsc.zeroEntries()
+        self._du.array[prescribed] = jump[prescribed]
+        self._operator.apply(self._du, self._dR)
+        self._du.petsc.zeroEntries()
+        self._dm.localToGlobal(self._dR.petsc, y, PETSc.InsertMode.ADD_VALUES)
+
+    def getDiagonal(self, mat: PETSc.Mat, d: PETSc.Vec) -> None:  # noqa: D102 (PETSc's name)
+        self._dR.petsc.zeroEntries()
+        self._diagonal(self._dR.ceed)
+        d.zeroEntries()
+        self._dm.localToGlobal(self._dR.petsc, d, PETSc.InsertMode.ADD_VALUES)
+
+
+class ProlongationMat:
+    """Context of a matrix-free PETSc matrix: from the unknowns of a level to those of the finer one.
+
+    Each element interpolates all its nodes, so that a node shared by m elements is counted m times;
+    the weights 1/m make up for it.  The transpose restricts residuals.
+
+    Args:
+        ceed: The libCEED context.
+        coarse, fine: The two spaces.
+        coarse_l, fine_l: L-vectors to work with, a pair (zero at prescribed components, any) each.
+    """
+
+    def __init__(
+        self,
+        ceed: libceed.Ceed,
+        coarse: Space,
+        fine: Space,
+        coarse_l: tuple[LVector, LVector],
+        fine_l: tuple[LVector, LVector],
+    ) -> None:
+        self._coarse_dm, self._fine_dm = coarse.dm, fine.dm
+        self._coarse_in, self._coarse_out = coarse_l
+        self._fine_in, self._fine_out = fine_l
+        operators = transfer_operators(ceed, coarse, fine)
+        self._prolong = LOperator(ceed, operators[:1])
+        self._restrict = LOperator(ceed, operators[1:])
+        self._weights = self._inverse_multiplicity(fine)
+
+    def _inverse_multiplicity(self, space: Space) -> PETSc.Vec:
+        """Return 1/m for each node component that is not prescribed, elsewhere 0, as L-vector."""
+        local = space.dm.createLocalVec()
+        counts = np.bincount(space.nodes.reshape(-1), minlength=space.num_nodes)
+        local.setArray(np.repeat(counts, 3).astype(float))
+        total = space.dm.createGlobalVec()
+        space.dm.localToGlobal(local, total, PETSc.InsertMode.ADD_VALUES)
+        total.reciprocal()
+        local.zeroEntries()
+        space.dm.globalToLocal(total, local)
+        return local
+
+    def mult(self, mat: PETSc.Mat, x: PETSc.Vec, y: PETSc.Vec) -> None:
+        """Set y to the prolongation of x."""
+        y.zeroEntries()
+        self._add_prolonged(x, y)
+
+    def multAdd(self, mat: PETSc.Mat, x: PETSc.Vec, v: PETSc.Vec, y: PETSc.Vec) -> None:  # noqa: D102 (PETSc's name)
+        if y != v:
+            v.copy(y)
+        self._add_prolonged(x, y)
+
+    def _add_prolonged(self, x: PETSc.Vec, y: PETSc.Vec) -> None:
+        self._coarse_dm.globalToLocal(x, self._coarse_in.petsc)
+        self._prolong.apply(self._coarse_in, self._fine_out)
+        local = self._fine_out.petsc
+        local.pointwiseMult(local, self._weights)
+        self._fine_dm.localToGlobal(local, y, PETSc.InsertMode.ADD_VALUES)
+
+    def multTranspose(self, mat: PETSc.Mat, x: PETSc.Vec, y: PETSc.Vec) -> None:  # noqa: D102 (PETSc's name)
+        self._fine_dm.globalToLocal(x, self._fine_in.petsc)
+        local = self._fine_in.petsc
+        local.pointwiseMult(local, self._weights)
+        self._restrict.apply(self._fine_in, self._coarse_out)
+        y.zeroEntries()
+        self._coarse_dm.localToGlobal(self._coarse_out.petsc, y, PETSc.InsertMode.ADD_VALUES)
+
+
+def transfer_operators(
+    ceed: libceed.Ceed, coarse: Space, fine: Space
+) -> list[libceed.ceed_operator.Operator]:
+    """Return the operators coarse -> fine and fine -> coarse; none on a rank without elements."""
+    if not len(fine.nodes):
+        return []
+    on_coarse = Field(
+        INTERP,
+        3,
+        offset_restriction(ceed, 3 * coarse.nodes, 3, 3 * coarse.num_nodes),
+        basis(ceed, coarse.degree, Points.nodes(fine.degree)),
+    )
+    on_fine = Field(NONE, 3, offset_restriction(ceed, 3 * fine.nodes, 3, 3 * fine.num_nodes))
+    return [
+        operator_of_identity(ceed, on_coarse, on_fine),
+        operator_of_identity(ceed, on_fine, on_coarse),
+    ]
+
+
+def python_mat(context: object, rows: Space, columns: Space) -> PETSc.Mat:
+    """Return the PETSc matrix of a context, from the T-vectors of `columns` to those of `rows`."""
+    sizes = (rows.t_sizes, columns.t_sizes)
+    mat = PETSc.Mat().createPython(sizes, context, comm=rows.dm.comm)
+    mat.setUp()
+    return mat

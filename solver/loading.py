@@ -1,0 +1,351 @@
+"""The solve: from a problem to converged load steps.
+
+    build the mesh -> distribute -> spaces, operators, multigrid -> load steps -> reports, fields
+
+A load step that fails (no convergence, or det F <= 0 at a quadrature point) is cut in half and tried
+again from the last converged state; after three easy steps the increment grows again.
+"""
+
+import resource
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
+
+import libceed
+import numpy as np
+from mpi4py import MPI
+from petsc4py import PETSc
+
+from elastane.meshes.topology import Topology, distribute
+from elastane.solver.backends import find_backend
+from elastane.solver.ceed import Points
+from elastane.solver.field_output import FieldOutput
+from elastane.solver.levels import multigrid_degrees
+from elastane.solver.mechanics import Mechanics, prescribed_points
+from elastane.solver.multigrid import Multigrid
+from elastane.solver.newton import Newton, Stopped
+from elastane.solver.observer import Observer
+from elastane.solver.operators import Body
+from elastane.solver.probes import Probes
+from elastane.solver.problem import Problem
+from elastane.solver.report import NewtonReport, Report, StepReport
+from elastane.solver.space import build_space
+from elastane.solver.surface_reports import SurfaceReports
+
+#: A step is easy if Newton needs at most this many iterations ...
+EASY_ITERATIONS = 8
+#: ... and after so many easy ones the increment doubles, up to that of the job.
+EASY_STEPS = 3
+
+T = TypeVar("T")
+
+
+def solve(problem: Problem, run_folder: Path, observer: Observer, comm: MPI.Intracomm) -> Report:
+    """Solve a problem; collective.
+
+    Args:
+        problem: What to solve.
+        run_folder: Where the fields go.
+        observer: Told of everything on rank 0.
+        comm: The ranks that solve it.
+
+    Returns:
+        The report; a solve that did not converge says so there and keeps its converged steps.
+
+    Raises:
+        ValueError: On all ranks, if the input is wrong in a way that only now shows: a broken mesh
+            file, an option that nothing used, a probe outside the body.
+        OSError: On all ranks, if fields could not be written.
+    """
+    return Run(problem, run_folder, observer, comm).solve()
+
+
+class Run:
+    """A solve under way on one rank.
+
+    Args: see `solve`.
+
+    Attributes:
+        timings: Seconds of each phase so far.
+    """
+
+    def __init__(
+        self, problem: Problem, run_folder: Path, observer: Observer, comm: MPI.Intracomm
+    ) -> None:
+        self.problem = problem
+        self.comm = comm
+        self._observer = observer
+        self.timings: dict[str, float] = {"setup": 0.0, "solve": 0.0, "output": 0.0}
+        self._warnings: list[str] = []
+        self._steps: list[StepReport] = []
+        with self._timed("setup"):
+            self._set_up(run_folder)
+
+    def _set_up(self, run_folder: Path) -> None:
+        problem, comm = self.problem, self.comm
+        backend = find_backend(problem.backend)
+        with self._phase("mesh"):
+            mesh = on_root(comm, lambda: problem.mesh.build(problem.degree))
+        with self._phase("distribution"):
+            self.topology = distribute(mesh, comm)
+            del mesh
+            if self.topology.partitioner == "simple":
+                self._warn(
+                    "PETSc has no graph partitioner (PT-Scotch or ParMETIS): cells are split in "
+                    "the order of the mesh, which costs communication"
+                )
+        with self._phase("operators"):
+            self.ceed = libceed.Ceed(backend.resource)
+            degrees = multigrid_degrees(problem.degree, problem.solver.multigrid.levels)
+            prescribed = prescribed_points(self.topology, problem.boundary)
+            self.spaces = [build_space(self.topology, p, prescribed) for p in degrees]
+            self.body = Body(
+                self.ceed,
+                self.topology.coordinates,
+                self.topology.geometry_degree,
+                Points.gauss(problem.num_points_1d),
+                _materials(problem, self.topology),
+            )
+            self.mechanics = Mechanics(
+                self.ceed,
+                self.topology,
+                self.spaces[-1],
+                self.body,
+                problem.boundary,
+                problem.body_force,
+            )
+            self._reports = SurfaceReports(
+                self.topology, self.mechanics, problem.boundary, problem.output.surfaces
+            )
+            self._probes = Probes(self.topology, self.spaces[-1], problem.output.probes)
+        with self._phase("preconditioner"):
+            loads = [load for _, load in self.mechanics.pressures]
+            self.multigrid = Multigrid(
+                self.ceed, self.body, loads, self.spaces, backend.mat_type
+            )
+            self.newton = Newton(self.mechanics, self.multigrid, problem.solver)
+            self.u = self.multigrid.jacobian.createVecRight()
+            self.newton.set_up(self.u)
+        with self._phase("output"):
+            self._output = FieldOutput(
+                problem.output, run_folder, self.topology, self.mechanics
+            )
+        self._run_folder = run_folder
+        self._event(
+            "problem",
+            dofs=self.spaces[-1].num_dofs,
+            cells=self.topology.num_global_cells,
+            level_degrees=degrees,
+            level_dofs=self._level_dofs,
+            ranks=comm.size,
+            backend=self.ceed.get_resource(),
+            memory_bytes=self._memory_bytes(),
+        )
+
+    @property
+    def _level_dofs(self) -> tuple[int, ...]:
+        return tuple(space.num_dofs for space in self.spaces)
+
+    def solve(self) -> Report:
+        """Run the load steps; collective."""
+        loading = self.problem.loading
+        load, increment = 0.0, 1.0 / loading.steps
+        step, attempt, easy = 1, 1, 0
+        converged = self.u.copy()
+        status, message = "converged", ""
+        while load < 1.0:
+            # Land on 1 rather than short of it by rounding.
+            target = 1.0 if load + increment > 1.0 - 1e-9 else load + increment
+            self._event(
+                "step_started", step=step, attempt=attempt, load=target, increment=target - load
+            )
+            started = time.perf_counter()
+            try:
+                with self._timed("solve"):
+                    newton = self.newton.solve(self.u, target, self._newton_monitor(step))
+            except Stopped:
+                status, message = "interrupted", f"stopped at load {load:.6g} of 1 as asked"
+                break
+            if newton.converged:
+                load = target
+                self.u.copy(converged)
+                self._accept(step, load, newton, time.perf_counter() - started)
+                step, attempt = step + 1, 1
+                easy = easy + 1 if len(newton.krylov_iterations) <= EASY_ITERATIONS else 0
+                if loading.adaptive and easy >= EASY_STEPS and increment < 1.0 / loading.steps:
+                    increment, easy = min(2.0 * increment, 1.0 / loading.steps), 0
+                continue
+            self._event(
+                "step_failed",
+                step=step,
+                attempt=attempt,
+                load=target,
+                reason=newton.reason,
+                message=newton.message,
+            )
+            converged.copy(self.u)
+            self.mechanics.return_to(self.u, load)
+            increment, easy = 0.5 * (target - load), 0
+            attempt += 1
+            if not loading.adaptive or increment < loading.min_step:
+                status, message = "diverged", self._give_up(load, target, newton)
+                break
+        return self._report(status, message)
+
+    def _accept(self, step: int, load: float, newton: NewtonReport, seconds: float) -> None:
+        """Report a converged step and write its fields."""
+        mechanics = self.mechanics
+        with self._timed("output"):
+            min_J = mechanics.evaluate(self.u, self.newton.work)
+            largest = np.linalg.norm(mechanics.u.array, axis=1).max(initial=0.0)
+            report = StepReport(
+                step=step,
+                load=load,
+                newton=newton,
+                strain_energy=mechanics.strain_energy(),
+                max_displacement=float(self.comm.allreduce(largest, op=MPI.MAX)),
+                min_J=min_J,
+                surfaces=self._reports.evaluate(),
+                probes=self._probes.displacements(mechanics.u.array),
+                seconds=seconds,
+            )
+            self._steps.append(report)
+            self._event("step_converged", **asdict(report))
+            every = self.problem.output.every
+            if load >= 1.0 or (every and step % every == 0):
+                started = time.perf_counter()
+                path = self._output.write(step, load)
+                self._event(
+                    "fields",
+                    step=step,
+                    load=load,
+                    path=str(path.relative_to(self._run_folder)),
+                    seconds=time.perf_counter() - started,
+                )
+
+    def _newton_monitor(self, step: int) -> Callable[[int, float, int, float], None]:
+        def monitor(iteration: int, residual: float, krylov_iterations: int, min_J: float) -> None:
+            self._event(
+                "newton",
+                step=step,
+                iteration=iteration,
+                residual=residual,
+                krylov_iterations=krylov_iterations,
+                min_J=min_J,
+            )
+            if self.comm.allreduce(self._observer.stop_requested(), op=MPI.LOR):
+                raise Stopped
+
+        return monitor
+
+    def _give_up(self, load: float, target: float, newton: NewtonReport) -> str:
+        """Return in words how far the solve came, why it ended and what to try."""
+        loading = self.problem.loading
+        if not loading.adaptive:
+            advice = "set loading.adaptive or more loading.steps"
+        elif load > 0.0 and self._is_limit_load():
+            advice = (
+                f"this looks like a limit load near {load:.4g} of 1: no equilibrium beyond it; "
+                "prescribe displacements instead of loads to follow the path"
+            )
+        else:
+            advice = (
+                "check loads, supports and units, refine the mesh where elements distort, or lower "
+                "loading.min_step"
+            )
+        return (
+            f"stopped at load {load:.6g} of 1; the step to {target:.6g} failed: {newton.message}. "
+            f"Try: {advice}."
+        )
+
+    def _is_limit_load(self) -> bool:
+        """Return whether only loads drive the body, so that equilibrium may cease to exist."""
+        prescribed = self.mechanics.prescribed_displacement(1.0)
+        moved = self.comm.allreduce(float(np.abs(prescribed).max(initial=0.0)), op=MPI.MAX)
+        return moved == 0.0
+
+    def _report(self, status: str, message: str) -> Report:
+        return Report(
+            status=status,
+            message=message,
+            dofs=self.spaces[-1].num_dofs,
+            cells=self.topology.num_global_cells,
+            level_dofs=self._level_dofs,
+            ranks=self.comm.size,
+            backend=self.ceed.get_resource(),
+            steps=tuple(self._steps),
+            timings=self.timings,
+            memory_bytes=self._memory_bytes(),
+            warnings=tuple(self._warnings),
+        )
+
+    def _memory_bytes(self) -> int:
+        """Return the largest resident memory so far, summed over ranks."""
+        kibibytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return int(self.comm.allreduce(1024 * kibibytes))
+
+    def _warn(self, message: str) -> None:
+        self._warnings.append(message)
+        self._event("warning", message=message)
+
+    def _event(self, kind: str, **values: Any) -> None:
+        if self.comm.rank == 0:
+            self._observer.event(kind, **values)
+
+    @contextmanager
+    def _timed(self, name: str):  # type: ignore[no-untyped-def]
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.timings[name] = self.timings.get(name, 0.0) + time.perf_counter() - started
+
+    @contextmanager
+    def _phase(self, name: str):  # type: ignore[no-untyped-def]
+        """Time a phase of the set-up, and log it with PETSc."""
+        started = time.perf_counter()
+        with PETSc.Log.Stage(f"Elastane {name}"), self._timed(f"setup: {name}"):
+            yield
+        self._event("phase", name=name, seconds=time.perf_counter() - started)
+
+
+def on_root(comm: MPI.Comm, function: Callable[[], T]) -> T | None:
+    """Run a function on rank 0; return its result there and None elsewhere.
+
+    Raises:
+        ValueError, OSError: On all ranks, what the function raised.
+    """
+    result, failure = None, None
+    if comm.rank == 0:
+        try:
+            result = function()
+        except (ValueError, OSError) as error:
+            failure = error
+    failure = comm.bcast(failure)
+    if failure is not None:
+        raise failure
+    return result
+
+
+def _materials(problem: Problem, topology: Topology):  # type: ignore[no-untyped-def]
+    """Return the pairs of material and elements; regions of one material are one part."""
+    of_region = [
+        problem.materials.get(name, problem.materials.get("all")) for name in topology.regions
+    ]
+    distinct = list({id(material): material for material in of_region}.values())
+    return [
+        (
+            material,
+            np.flatnonzero(
+                np.isin(
+                    topology.cell_regions,
+                    [r for r, other in enumerate(of_region) if other is material],
+                )
+            ),
+        )
+        for material in distinct
+    ]
+

@@ -1,0 +1,220 @@
+"""One load step by Newton's method, with PETSc's SNES.
+
+A step that moves a support starts with the linearised problem at the old state: the jump of the
+prescribed displacement enters through the tangent,
+
+    K δu = -(R(u) + K_p Δu_p),
+
+where K_p are the columns of the prescribed components.  Inserting the jump into the displacement at
+once would crush the elements along the surface.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from petsc4py import PETSc
+
+from elastane.solver.ceed_mat import JacobianMat
+from elastane.solver.mechanics import Mechanics
+from elastane.solver.multigrid import PREFIX, Multigrid, default_options
+from elastane.solver.petsc_c import option_was_used, set_function_domain_error
+from elastane.solver.problem import SolverSettings
+from elastane.solver.report import NewtonReport
+
+#: Linear tolerance of the first, linearised problem when tolerances are adaptive.
+PREDICTOR_RTOL = 1e-2
+
+#: Called after each iteration: iteration, residual norm, Krylov iterations, smallest det F.
+Monitor = Callable[[int, float, int, float], None]
+
+
+class Stopped(Exception):
+    """Somebody asked the solve to stop between two iterations."""
+
+
+class Newton:
+    """Newton's method on a body.
+
+    Args:
+        mechanics: The residual.
+        multigrid: The Jacobian and its preconditioner.
+        settings: Tolerances and options.
+
+    Attributes:
+        num_residuals: Times the residual was evaluated.
+        work: A T-vector that anybody may spoil between solves.
+    """
+
+    def __init__(
+        self, mechanics: Mechanics, multigrid: Multigrid, settings: SolverSettings
+    ) -> None:
+        self._mechanics = mechanics
+        self._multigrid = multigrid
+        self._settings = settings
+        self._min_J = np.nan
+        self.num_residuals = 0
+        self._options = _insert_options(settings, follower=bool(mechanics.pressures))
+
+        self._R, self.work = (multigrid.jacobian.createVecLeft() for _ in range(2))
+        self.snes = PETSc.SNES().create(comm=mechanics.space.dm.comm)
+        self.snes.setOptionsPrefix(PREFIX)
+        self.snes.setFunction(self._residual, self._R)
+        self.snes.setJacobian(self._jacobian, multigrid.jacobian)
+        if settings.linear.rtol is None:
+            self.snes.setUseEW(True)
+        multigrid.configure(self.snes.getKSP().getPC())
+        self.snes.setFromOptions()
+
+    def set_up(self, u: PETSc.Vec) -> None:
+        """Set up the preconditioner at a first state.
+
+        Raises:
+            ValueError: If one of the user's options was not used by anything.
+        """
+        self._mechanics.evaluate(u, self._R)
+        self._multigrid.update()
+        ksp = self.snes.getKSP()
+        ksp.setOperators(self._multigrid.jacobian)
+        ksp.setUp()
+        unused = [name for name in self._settings.petsc_options if not _was_used(name)]
+        if unused:
+            raise ValueError(
+                f"petsc_options: nothing used {', '.join(unused)}; options go without the prefix "
+                f"-{PREFIX}, e.g. ksp_type, mg_levels_ksp_max_it, coarse_pc_type"
+            )
+
+    def _residual(self, snes: PETSc.SNES, u: PETSc.Vec, R: PETSc.Vec) -> None:
+        self.num_residuals += 1
+        self._min_J = self._mechanics.evaluate(u, R)
+        # A comparison that is false for NaN.
+        if not self._min_J > 0.0:
+            set_function_domain_error(snes)
+
+    def _jacobian(self, snes: PETSc.SNES, u: PETSc.Vec, J: PETSc.Mat, P: PETSc.Mat) -> None:
+        # The line search may have left the state of another trial point.
+        self._mechanics.evaluate(u, self.work)
+        self._multigrid.update()
+
+    def solve(self, u: PETSc.Vec, load_fraction: float, monitor: Monitor) -> NewtonReport:
+        """Advance the unknowns u to a load fraction.
+
+        The loads and supports are those of `load_fraction` afterwards; u is spoilt if the report
+        says that the step did not converge.
+        """
+        norms: list[float] = []
+        krylov: list[int] = []
+        settings = self._settings.newton
+        mechanics = self._mechanics
+        mechanics.set_load(load_fraction)
+        jump = mechanics.prescribed_displacement(load_fraction) - np.where(
+            mechanics.space.prescribed, mechanics.u.array, 0.0
+        )
+        comm = mechanics.space.dm.comm.tompi4py()
+        atol = settings.atol
+        if comm.allreduce(float(np.abs(jump).max(initial=0.0))) > 0.0:
+            norms.append(self._predict(u, jump))
+            krylov.append(self.snes.getKSP().getIterationNumber())
+            monitor(0, norms[0], 0, self._min_J)
+            mechanics.move_supports(load_fraction)
+            atol = max(atol, settings.rtol * norms[0])
+            reason = self.snes.getKSP().getConvergedReason()
+            if reason < 0:
+                return NewtonReport(False, _name(PETSc.KSP, reason), tuple(norms), tuple(krylov))
+
+        offset = len(norms)
+        linear_before = 0
+
+        def record(snes: PETSc.SNES, iteration: int, norm: float) -> None:
+            nonlocal linear_before
+            linear = snes.getLinearSolveIterations()
+            if iteration:
+                krylov.append(linear - linear_before)
+            linear_before = linear
+            norms.append(norm)
+            monitor(offset + iteration, norm, krylov[-1] if krylov else 0, self._min_J)
+
+        self.snes.setTolerances(
+            rtol=settings.rtol if not offset else 0.0,
+            atol=atol,
+            stol=0.0,
+            max_it=settings.max_iterations - offset,
+        )
+        self.snes.cancelMonitor()
+        self.snes.setMonitor(record)
+        self.snes.solve(None, u)
+        reason = self.snes.getConvergedReason()
+        name = _name(PETSc.SNES, reason)
+        converged = reason > 0
+        return NewtonReport(
+            converged=converged,
+            reason=name,
+            residual_norms=tuple(norms),
+            krylov_iterations=tuple(krylov),
+            message="" if converged else self._why(name),
+        )
+
+    def _predict(self, u: PETSc.Vec, jump: np.ndarray) -> float:
+        """Add the solution of the linearised problem to u; return the norm of its right side."""
+        mechanics, fine = self._mechanics, self._multigrid.levels[-1]
+        self._min_J = mechanics.evaluate(u, self._R)
+        self._multigrid.update()
+        context: JacobianMat = fine.mat.getPythonContext()
+        context.add_prescribed(jump, mechanics.space.prescribed, self._R)
+        ksp = self.snes.getKSP()
+        ksp.setOperators(fine.mat)
+        rtol = self._settings.linear.rtol
+        ksp.setTolerances(
+            rtol=PREDICTOR_RTOL if rtol is None else rtol,
+            max_it=self._settings.linear.max_iterations,
+        )
+        self._R.scale(-1.0)
+        ksp.solve(self._R, self.work)
+        u.axpy(1.0, self.work)
+        return float(self._R.norm())
+
+    def _why(self, reason: str) -> str:
+        """Return in words why the iteration failed, and what to try."""
+        if not self._min_J > 0.0:
+            return f"an element was turned inside out (smallest det F {self._min_J:.3g})"
+        if "LINEAR_SOLVE" in reason:
+            linear = _name(PETSc.KSP, self.snes.getKSP().getConvergedReason())
+            return f"the linear solver failed ({linear})"
+        if "MAX_IT" in reason:
+            return f"no convergence in {self._settings.newton.max_iterations} iterations"
+        if "LINE_SEARCH" in reason:
+            return "the line search found no smaller residual"
+        if "NAN" in reason:
+            return "the residual is not a number"
+        return f"Newton's method ended with {reason}"
+
+
+def _insert_options(settings: SolverSettings, follower: bool) -> dict[str, str]:
+    """Put our defaults and the user's options into PETSc's database, under our prefix."""
+    options = {
+        # The tangent of a follower load on part of a surface is not symmetric.
+        "ksp_type": "gmres" if follower else "cg",
+        "ksp_norm_type": "unpreconditioned",
+        "ksp_rtol": str(settings.linear.rtol or 1e-3),
+        "ksp_max_it": str(settings.linear.max_iterations),
+        "snes_linesearch_type": settings.newton.line_search,
+        **default_options(settings.multigrid),
+        **{name.lstrip("-"): str(value) for name, value in settings.petsc_options.items()},
+    }
+    if options["ksp_type"] == "gmres":
+        options.setdefault("ksp_pc_side", "right")
+    database = PETSc.Options()
+    for name, value in options.items():
+        database.setValue(PREFIX + name, value)
+    return options
+
+
+def _was_used(name: str) -> bool:
+    return option_was_used(PREFIX + name.lstrip("-"))
+
+
+def _name(kind: type, reason: int) -> str:
+    """Return PETSc's name of a converged reason."""
+    for name, value in vars(kind.ConvergedReason).items():
+        if value == reason and name.isupper() and "_" in name:
+            return name
+    return f"REASON_{reason}"

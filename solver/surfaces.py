@@ -1,0 +1,225 @@
+"""A surface of the body on one rank: its facets as two-dimensional elements.
+
+The nodes of a facet are those nodes of its cell that lie on it, turned so that
+∂X/∂ξ₁ × ∂X/∂ξ₂ points outwards.
+"""
+
+from dataclasses import dataclass
+
+import libceed
+import numpy as np
+from numpy.typing import NDArray
+
+from elastane.meshes.lagrange import differentiation, gauss_lobatto, interpolation
+from elastane.meshes.topology import Topology
+from elastane.solver.ceed import (
+    GRAD,
+    INTERP,
+    NONE,
+    Field,
+    Library,
+    Points,
+    basis,
+    offset_restriction,
+    operator,
+    operator_of_identity,
+    point_field,
+    point_restriction,
+    shared_vector,
+)
+from elastane.solver.space import Space, tensor_interpolate
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+def facet_nodes(num_nodes_1d: int) -> Ints:
+    """Return the positions in a cell of the nodes of each facet, shape (6, num_nodes_1d²).
+
+    The order makes the two directions of the facet and its outward normal right-handed.
+    """
+    positions = np.arange(num_nodes_1d**3).reshape([num_nodes_1d] * 3)  # [ξ₃, ξ₂, ξ₁]
+    table = []
+    for direction in range(3):
+        for side in range(2):
+            facet = np.take(positions, -side, axis=2 - direction)  # [slow, fast]
+            # e₂ × e₃ = e₁ and e₁ × e₂ = e₃, but e₁ × e₃ = -e₂.
+            outward = (side == 1) != (direction == 1)
+            table.append(facet.ravel() if outward else facet.T.ravel())
+    return np.array(table)
+
+
+@dataclass(frozen=True)
+class Surface:
+    """The facets of a named surface on this rank, with quadrature.
+
+    Attributes:
+        name: Name of the surface.
+        facets: Pairs (cell, facet), shape (num_facets, 2).
+        points: Quadrature points.
+        X: Initial coordinates of the points, shape (num_facets, num_points, 3).
+        grad_X: ∂X_c/∂ξ_d at component c + 3 d, shape (num_facets, 6, num_points).
+        weights: Products of the one-dimensional quadrature weights, shape (num_points,).
+    """
+
+    name: str
+    facets: Ints
+    points: Points
+    X: Floats
+    grad_X: Floats
+    weights: Floats
+
+    @classmethod
+    def build(cls, topology: Topology, name: str, points: Points) -> "Surface":
+        """Return this rank's part of a surface."""
+        facets = topology.facets(name)
+        num_nodes = topology.geometry_degree + 1
+        positions = facet_nodes(num_nodes)[facets[:, 1]]
+        corners = np.take_along_axis(
+            topology.coordinates[facets[:, 0]], positions[:, :, None], axis=1
+        )
+        nodes, _ = gauss_lobatto(num_nodes)
+        return cls(
+            name=name,
+            facets=facets,
+            points=points,
+            X=tensor_interpolate(interpolation(nodes, points.xi), corners, dimension=2),
+            grad_X=_gradient(nodes, points, corners),
+            weights=np.outer(points.weights, points.weights).ravel(),
+        )
+
+    def nodes(self, space: Space) -> Ints:
+        """Return the L-vector node numbers of each facet, shape (num_facets, (p + 1)²)."""
+        positions = facet_nodes(space.degree + 1)[self.facets[:, 1]]
+        return np.take_along_axis(space.nodes[self.facets[:, 0]], positions, axis=1)
+
+    @property
+    def area_weights(self) -> Floats:
+        """Return the initial area that each point stands for, shape (num_facets, num_points)."""
+        return np.linalg.norm(_normal(self.grad_X), axis=1) * self.weights
+
+    def displacement(self, space: Space, u: Floats) -> Floats:
+        """Return the displacement at the points, shape (num_facets, num_points, 3).
+
+        Args:
+            space: The space of the displacement.
+            u: Nodal displacements, shape (num_nodes, 3).
+        """
+        nodes, _ = gauss_lobatto(space.degree + 1)
+        matrix = interpolation(nodes, self.points.xi)
+        return tensor_interpolate(matrix, u[self.nodes(space)], dimension=2)
+
+    def current_normals(self, space: Space, u: Floats) -> Floats:
+        """Return current outward normals times the current area of each point.
+
+        Returns:
+            Shape (num_facets, num_points, 3), quadrature weights included.
+        """
+        nodes, _ = gauss_lobatto(space.degree + 1)
+        grad_x = self.grad_X + _gradient(nodes, self.points, u[self.nodes(space)])
+        return _normal(grad_x).transpose(0, 2, 1) * self.weights[:, None]
+
+    def add_load(
+        self, ceed: libceed.Ceed, space: Space, forces: Floats, f: libceed.ceed_vector.Vector
+    ) -> None:
+        """Add ∫ t · v to the L-vector f.
+
+        Args:
+            ceed: The libCEED context.
+            space: The space of the test functions.
+            forces: Traction times area weight at the points, shape (num_facets, 3, num_points).
+            f: L-vector of forces.
+        """
+        if not len(self.facets):
+            return
+        forces = np.ascontiguousarray(forces)
+        operator_of_identity(
+            ceed,
+            Field(NONE, 3, point_restriction(ceed, forces)),
+            self._field(ceed, space, INTERP),
+        ).apply_add(shared_vector(ceed, forces), f)
+
+    def _field(self, ceed: libceed.Ceed, space: Space, mode: int) -> Field:
+        restriction = offset_restriction(ceed, 3 * self.nodes(space), 3, 3 * space.num_nodes)
+        size = 6 if mode == GRAD else 3
+        return Field(mode, size, restriction, basis(ceed, space.degree, self.points, dimension=2))
+
+
+class PressureLoad:
+    """Follower pressure on a surface: its residual and exact tangent as CeedOperators.
+
+    Args:
+        ceed: The libCEED context.
+        surface: The surface.
+    """
+
+    def __init__(self, ceed: libceed.Ceed, surface: Surface) -> None:
+        self.ceed = ceed
+        self.surface = surface
+        num_facets, num_points = len(surface.facets), len(surface.weights)
+        self._library = Library.own("pressure")
+        self._grad_X = np.ascontiguousarray(surface.grad_X)
+        self._grad_x = self._grad_X.copy()
+        self._pressure = np.zeros((num_facets, 1, num_points))
+        self._fields = {
+            name: point_field(ceed, memory)
+            for name, memory in (
+                ("grad_X", self._grad_X),
+                ("grad_x", self._grad_x),
+                ("pressure", self._pressure),
+            )
+            if num_facets
+        }
+
+    def set_pressure(self, values: Floats) -> None:
+        """Set the pressure at the points, shape (num_facets, num_points)."""
+        self._pressure[:, 0] = values * self.surface.weights
+        if self._fields:
+            # Tell libCEED that the memory changed.
+            self._fields["pressure"].vector.set_array(
+                self._pressure.reshape(-1), cmode=libceed.USE_POINTER
+            )
+
+    def residual(self, space: Space) -> list[libceed.ceed_operator.Operator]:
+        """Return the operator u -> ∫ p n · v da; empty on a rank without facets."""
+        if not self._fields:
+            return []
+        f = self._fields
+        return [
+            operator(
+                self.ceed,
+                self._library.qfunction(self.ceed, "pressure_residual", None),
+                [self.surface._field(self.ceed, space, GRAD), f["grad_X"], f["pressure"]],
+                [self.surface._field(self.ceed, space, INTERP), f["grad_x"]],
+            )
+        ]
+
+    def jacobian(self, space: Space) -> list[libceed.ceed_operator.Operator]:
+        """Return its tangent at the last residual; empty on a rank without facets."""
+        if not self._fields:
+            return []
+        f = self._fields
+        return [
+            operator(
+                self.ceed,
+                self._library.qfunction(self.ceed, "pressure_jacobian", None),
+                [self.surface._field(self.ceed, space, GRAD), f["grad_x"], f["pressure"]],
+                [self.surface._field(self.ceed, space, INTERP)],
+            )
+        ]
+
+
+def _gradient(nodes: Floats, points: Points, values: Floats) -> Floats:
+    """Return ∂value_c/∂ξ_d of facet values at component c + 3 d, (num_facets, 6, num_points)."""
+    n = len(nodes)
+    grid = values.reshape(-1, n, n, 3)  # [facet, slow, fast, component]
+    interp, grad = interpolation(nodes, points.xi), differentiation(nodes, points.xi)
+    along_1 = np.einsum("aj,bi,fjic->fcab", interp, grad, grid, optimize=True)
+    along_2 = np.einsum("aj,bi,fjic->fcab", grad, interp, grid, optimize=True)
+    return np.concatenate([along_1, along_2], axis=1).reshape(len(grid), 6, len(points) ** 2)
+
+
+def _normal(gradient: Floats) -> Floats:
+    """Return ∂x/∂ξ₁ × ∂x/∂ξ₂ of gradients as `_gradient` gives, (num_facets, 3, num_points)."""
+    return np.cross(gradient[:, :3], gradient[:, 3:], axis=1)
