@@ -1,0 +1,261 @@
+"""Fourth stage: refuse what is not the derivative of the energy, to the last digit.
+
+Enzyme is a young compiler: the installed version differentiates arccosh and arctanh wrongly without
+a word.  So nothing is emitted that has not been compared, at rest, at tiny, moderate and large
+strain, with
+
+    JAX         its own derivatives, through the same interpreter
+    Taylor      ψ(H + h D) - ψ(H) - h P : D must fall with h², and the same for P and dP
+    symmetry    A : dP[B] = B : dP[A]
+    rest        ψ(0) = 0 and P(0) = 0
+    rotations   ψ(Q F - I) = ψ(F - I) and P(Q F - I) = Q P(F - I); of a material for small strain,
+                ψ(H + W) = ψ(H) and P(H + W) = P(H) for skew W
+    digits      double precision against 50 digits
+
+All but the last are evaluated in 50 digits, where rounding cannot excuse anything.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import mpmath
+import numpy as np
+from numpy.typing import NDArray
+
+from elastane.materials.compiler.accumulate import depends_on
+from elastane.materials.compiler.errors import CheckError
+from elastane.materials.compiler.evaluate import DIGITS, evaluate, evaluate_exactly
+from elastane.materials.compiler.formulas import Formulas
+from elastane.materials.compiler.split import Split, jacobian_nodes
+from elastane.materials.model import Material
+
+#: Bound of relative differences between formulas that are equal: constants such as 1/6 are doubles,
+#: and two ways to combine them differ in the last digit.
+EQUAL = 1e-13
+
+#: Bound of the relative error of doubles; a stable energy reaches 1e-15.
+ROUNDING = 1e-12
+
+#: Step of the Taylor tests, small enough that terms in h³ vanish beside those in h².
+STEP = 1e-15
+
+TINY_TO_MODERATE = (1e-12, 1e-10, 1e-8, 1e-6, 1e-4, 1e-2, 5e-2, 0.2)
+NUM_LARGE = 8
+
+#: Determinants of the large deformations.
+VOLUME_RATIOS = (0.2, 5.0)
+
+#: A (3, 3) tensor of doubles or of mpmath numbers.
+Tensor = NDArray[Any]
+
+
+def check_derivatives(
+    material: Material, formulas: Formulas, independent: Formulas
+) -> dict[str, float]:
+    """Return the largest relative error of each law.
+
+    Args:
+        material: The material; its examples give the parameters.
+        formulas: What Enzyme made.
+        independent: What JAX made.
+
+    Raises:
+        CheckError: If a law is broken.
+    """
+    worst: dict[str, float] = {}
+    for parameters in _parameters(material):
+        point, other = _Point(formulas, parameters), _Point(independent, parameters)
+        for H, A, B in _samples():
+            with mpmath.workdps(DIGITS):
+                errors = {
+                    "Enzyme equals JAX": _difference(point, other, H, A),
+                    "P is the derivative of the energy": _energy_remainder(point, H, A),
+                    "dP is the derivative of P": _stress_remainder(point, H, A),
+                    "the tangent is symmetric": _asymmetry(point, H, A, B),
+                    "rest stores no energy and no stress": _rest(point, A),
+                    "rotations change nothing": _rotation(point, H, B, material.finite_strain),
+                }
+            _judge("enzyme", errors, EQUAL, H, worst)
+            errors = {"doubles keep the digits": _rounding(point, H, A)}
+            _judge("enzyme", errors, ROUNDING, H, worst)
+    return worst
+
+
+def check_split(material: Material, formulas: Formulas, choice: Split) -> dict[str, float]:
+    """Return the largest relative error of the split stress increment.
+
+    Raises:
+        CheckError: If it differs from the one before the split, loses digits, or needs more than
+            what is stored.
+    """
+    graph = formulas.graph
+    computed = jacobian_nodes(graph, choice)
+    strain = [x for x in depends_on(graph, computed, "H") if not graph.nodes[x].operands]
+    if strain:
+        names = ", ".join(str(graph.nodes[node].value) for node in strain)
+        raise CheckError("split", "storing enough", np.zeros((3, 3)), f"dP needs {names}")
+    rewritten = Formulas(graph, formulas.strain_energy, formulas.P, choice.dP, formulas.J)
+    worst: dict[str, float] = {}
+    for parameters in _parameters(material):
+        point, other = _Point(rewritten, parameters), _Point(formulas, parameters)
+        for H, A, _ in _samples():
+            with mpmath.workdps(DIGITS):
+                errors = {"the split tangent is the tangent": _difference(point, other, H, A)}
+            _judge("split", errors, EQUAL, H, worst)
+            errors = {"doubles of the split tangent keep the digits": _rounding(point, H, A)}
+            _judge("split", errors, ROUNDING, H, worst)
+    return worst
+
+
+def _judge(
+    stage: str,
+    errors: Mapping[str, float],
+    bound: float,
+    H: NDArray[np.float64],
+    worst: dict[str, float],
+) -> None:
+    """Raise CheckError for the first error that is not within the bound; keep the worst of each."""
+    for law, error in errors.items():
+        # Written so that an error that is not a number fails.
+        if not error <= bound:
+            raise CheckError(stage, law, H, f"relative error {error:.1e}, allowed {bound:.0e}")
+        worst[law] = max(worst.get(law, 0.0), error)
+
+
+def _parameters(material: Material) -> Iterator[dict[str, float]]:
+    """Yield the kernel parameters of the material's examples."""
+    for example in material.examples:
+        yield {name: float(value) for name, value in material.resolve(example).items()}
+
+
+def _samples() -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]]:
+    """Yield displacement gradients with two directions each; the same ones every time."""
+    generator = np.random.default_rng(20240610)
+    gradients = [np.zeros((3, 3))]
+    gradients += [scale * generator.standard_normal((3, 3)) for scale in TINY_TO_MODERATE]
+    num_samples = len(gradients) + NUM_LARGE
+    while len(gradients) < num_samples:
+        F = np.eye(3) + 0.6 * generator.standard_normal((3, 3))
+        if VOLUME_RATIOS[0] < np.linalg.det(F) < VOLUME_RATIOS[1]:
+            gradients.append(F - np.eye(3))
+    for H in gradients:
+        yield H, generator.standard_normal((3, 3)), generator.standard_normal((3, 3))
+
+
+class _Point:
+    """The formulas at one set of parameters."""
+
+    def __init__(self, formulas: Formulas, parameters: Mapping[str, float]) -> None:
+        self.formulas = formulas
+        self.parameters = parameters
+
+    def energy(self, H: Tensor) -> Any:
+        """Return ψ to 50 digits."""
+        return self._exactly([self.formulas.strain_energy], H, H)[0]
+
+    def stress(self, H: Tensor) -> Tensor:
+        """Return P to 50 digits."""
+        return self._exactly(self.formulas.P, H, H).reshape(3, 3)
+
+    def stress_increment(self, H: Tensor, dH: Tensor) -> Tensor:
+        """Return dP to 50 digits."""
+        return self._exactly(self.formulas.dP, H, dH).reshape(3, 3)
+
+    def in_doubles(self, H: Tensor, dH: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return ψ, P and dP in double precision."""
+        outputs = [self.formulas.strain_energy, *self.formulas.P, *self.formulas.dP]
+        inputs = {name: np.float64(value) for name, value in self._inputs(H, dH).items()}
+        values = evaluate(self.formulas.graph, outputs, inputs)
+        return values[:1], values[1:10].reshape(3, 3), values[10:].reshape(3, 3)
+
+    def _exactly(self, outputs: Sequence[int], H: Tensor, dH: Tensor) -> Tensor:
+        inputs = {name: mpmath.mpf(value) for name, value in self._inputs(H, dH).items()}
+        return evaluate_exactly(self.formulas.graph, outputs, inputs)
+
+    def _inputs(self, H: Tensor, dH: Tensor) -> dict[str, Any]:
+        tensors = {
+            f"{name}_{i}{j}": tensor[i, j]
+            for name, tensor in (("H", H), ("dH", dH))
+            for i in range(3)
+            for j in range(3)
+        }
+        return tensors | dict(self.parameters)
+
+
+def _difference(point: _Point, other: _Point, H: Tensor, dH: Tensor) -> float:
+    """Return the relative difference of P and dP."""
+    P, dP = point.stress(H), point.stress_increment(H, dH)
+    return max(_relative(P - other.stress(H), P), _relative(dP - other.stress_increment(H, dH), dP))
+
+
+def _energy_remainder(point: _Point, H: Tensor, D: Tensor) -> float:
+    """Return the part of ψ(H + h D) - ψ(H) - h P : D that does not fall with h²."""
+    energy, slope = point.energy(H), np.sum(point.stress(H) * D)
+    h = mpmath.mpf(STEP)
+    large, small = (point.energy(H + x * D) - energy - x * slope for x in (h, h / 10))
+    return _relative(small - large / 100, h * abs(slope) + abs(large))
+
+
+def _stress_remainder(point: _Point, H: Tensor, D: Tensor) -> float:
+    """Return the part of P(H + h D) - P(H) - h dP that does not fall with h²."""
+    P, slope = point.stress(H), point.stress_increment(H, D)
+    h = mpmath.mpf(STEP)
+    large, small = (point.stress(H + x * D) - P - x * slope for x in (h, h / 10))
+    return _relative(small - large / 100, h * np.abs(slope))
+
+
+def _asymmetry(point: _Point, H: Tensor, A: Tensor, B: Tensor) -> float:
+    """Return the relative difference of A : dP[B] and B : dP[A]."""
+    dP_A, dP_B = point.stress_increment(H, A), point.stress_increment(H, B)
+    return _relative(np.sum(B * dP_A) - np.sum(A * dP_B), dP_A)
+
+
+def _rest(point: _Point, dH: Tensor) -> float:
+    """Return ψ(0) and P(0) relative to the tangent at rest."""
+    rest = np.zeros((3, 3))
+    dP = point.stress_increment(rest, dH)
+    return max(_relative(point.energy(rest), dP), _relative(point.stress(rest), dP))
+
+
+def _rotation(point: _Point, H: Tensor, A: Tensor, finite_strain: bool) -> float:
+    """Return the relative change of ψ and P under a rotation made of A's skew part.
+
+    At rest, where both vanish, the tangent gives the scale.
+    """
+    W = (A - A.T) * mpmath.mpf(0.5)
+    Q = _rotation_matrix(W) if finite_strain else np.eye(3)
+    turned = Q.dot(H) + Q - np.eye(3) if finite_strain else H + W
+    energy, P = point.energy(H), point.stress(H)
+    scale = 0 if H.any() else point.stress_increment(H, A)
+    return max(
+        _relative(point.energy(turned) - energy, energy + scale),
+        _relative(point.stress(turned) - Q.dot(P), P + scale),
+    )
+
+
+def _rotation_matrix(W: Tensor) -> Tensor:
+    """Return Cayley's rotation (I - W)⁻¹ (I + W) of a skew W.
+
+    With w the axial vector of W it is I + 2 (W + W²) / (1 + |w|²), since W³ = -|w|² W.
+    """
+    squared = W[2, 1] ** 2 + W[0, 2] ** 2 + W[1, 0] ** 2
+    return np.eye(3) + (W + W.dot(W)) * (2 / (1 + squared))
+
+
+def _rounding(point: _Point, H: Tensor, dH: Tensor) -> float:
+    """Return the relative error of ψ, P and dP in double precision."""
+    with mpmath.workdps(DIGITS):
+        exact = point.energy(H), point.stress(H), point.stress_increment(H, dH)
+    computed = point.in_doubles(H, dH)
+    return max(_relative(x - y, y) for x, y in zip(computed, exact, strict=True))
+
+
+def _relative(error: Any, scale: Any) -> float:
+    """Return max |error| / max |scale|; 0 where there is no error, NaN where one is not finite."""
+    errors, sizes = ([abs(x) for x in np.ravel(values)] for values in (error, scale))
+    if any(mpmath.isnan(x) for x in (*errors, *sizes)):
+        return math.nan
+    if max(errors) == 0:
+        return 0.0
+    return float(max(errors) / max(sizes)) if max(sizes) != 0 else math.inf

@@ -1,0 +1,146 @@
+"""Third stage: ψ, P and dP of a material as one scalar graph.
+
+An energy of H gives P and dP directly.  An energy of E gives S and dS by its six components; then
+P = F S and dP = dH S + F dS with dE = (Fᵀ dH + dHᵀ F) / 2.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from elastane.materials.compiler.graph import Graph
+from elastane.materials.compiler.interpret import Tensor, interpret, scalar
+from elastane.materials.model import Material
+
+#: Index pairs of the six components of a symmetric tensor, in the order of `lower.MEASURE_SHAPE`.
+SYMMETRIC = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
+
+
+@dataclass(frozen=True)
+class Formulas:
+    """What a material computes at a point, as nodes of a graph.
+
+    Attributes:
+        graph: The graph; its inputs are H_iJ, dH_iJ and the kernel parameters.
+        strain_energy: ψ.
+        P: First Piola-Kirchhoff stress, row by row.
+        dP: Its increment along dH, row by row.
+        J: det F; the constant 1 if the material is not for finite strain.
+    """
+
+    graph: Graph
+    strain_energy: int
+    P: tuple[int, ...]
+    dP: tuple[int, ...]
+    J: int
+
+
+def tensor_inputs(graph: Graph, name: str) -> Tensor:
+    """Return the input nodes name_00, name_01, ... as a (3, 3) tensor."""
+    return np.array([[graph.input(f"{name}_{i}{j}") for j in range(3)] for i in range(3)])
+
+
+def build_formulas(
+    material: Material, energy_text: str, derivatives_text: str, *, seeded: bool
+) -> Formulas:
+    """Return the formulas of a material from its energy and derivatives in StableHLO.
+
+    Args:
+        material: The material.
+        energy_text: (measure, parameters...) -> ψ.
+        derivatives_text: (measure, increment, parameters...[, seed]) -> (S, dS).
+        seeded: Whether the derivatives take the seed of the reverse mode, which is 1.
+    """
+    graph = Graph()
+    H, dH = tensor_inputs(graph, "H"), tensor_inputs(graph, "dH")
+    parameters = [scalar(graph.input(p.name)) for p in material.kernel_parameters]
+    seed = [scalar(graph.constant(1.0))] if seeded else []
+    if material.measure == "H":
+        measure, increment = H, dH
+    else:
+        measure, increment = _green_lagrange(graph, H), _green_lagrange_increment(graph, H, dH)
+    (energy,) = interpret(energy_text, graph, [measure, *parameters])
+    stress, stress_increment = interpret(
+        derivatives_text, graph, [measure, increment, *parameters, *seed]
+    )
+    if material.measure == "E":
+        stress, stress_increment = _first_piola_kirchhoff(
+            graph, _add_identity(graph, H), dH, stress, stress_increment
+        )
+    return Formulas(
+        graph,
+        int(energy),
+        tuple(int(x) for x in stress.flat),
+        tuple(int(x) for x in stress_increment.flat),
+        _determinant(graph, H) if material.finite_strain else graph.constant(1.0),
+    )
+
+
+def dot(graph: Graph, x: Sequence[int], y: Sequence[int]) -> int:
+    """Return Σ x_k y_k, from left to right."""
+    return graph.add(*(graph.multiply(int(a), int(b)) for a, b in zip(x, y, strict=True)))
+
+
+def _add_identity(graph: Graph, H: Tensor) -> Tensor:
+    F = H.copy()
+    for i in range(3):
+        F[i, i] = graph.add(int(H[i, i]), graph.constant(1.0))
+    return F
+
+
+def _determinant(graph: Graph, H: Tensor) -> int:
+    """Return J = 1 + (tr H + II(H) + det H), in the order of `invariants.volume_change`."""
+
+    def minor(i: int, j: int, k: int, m: int) -> int:
+        h = H.astype(object)
+        return graph.subtract(graph.multiply(h[i, k], h[j, m]), graph.multiply(h[i, m], h[j, k]))
+
+    h = H.astype(object)
+    trace = graph.add(h[0, 0], h[1, 1], h[2, 2])
+    second = graph.add(minor(0, 1, 0, 1), minor(0, 2, 0, 2), minor(1, 2, 1, 2))
+    third = graph.add(
+        graph.multiply(h[0, 0], minor(1, 2, 1, 2)),
+        graph.multiply(h[0, 1], minor(1, 2, 2, 0)),
+        graph.multiply(h[0, 2], minor(1, 2, 0, 1)),
+    )
+    return graph.add(graph.add(trace, second, third), graph.constant(1.0))
+
+
+def _green_lagrange(graph: Graph, H: Tensor) -> Tensor:
+    """Return the six components of E = (H + Hᵀ + HᵀH) / 2."""
+    half = graph.constant(0.5)
+    components = []
+    for i, j in SYMMETRIC:
+        twice = graph.add(int(H[i, j]), int(H[j, i]), dot(graph, H[:, i], H[:, j]))
+        components.append(graph.multiply(half, twice))
+    return np.array(components)
+
+
+def _green_lagrange_increment(graph: Graph, H: Tensor, dH: Tensor) -> Tensor:
+    """Return the six components of dE = (Fᵀ dH + dHᵀ F) / 2."""
+    F, half = _add_identity(graph, H), graph.constant(0.5)
+    components = []
+    for i, j in SYMMETRIC:
+        twice = graph.add(dot(graph, F[:, i], dH[:, j]), dot(graph, F[:, j], dH[:, i]))
+        components.append(graph.multiply(half, twice))
+    return np.array(components)
+
+
+def _first_piola_kirchhoff(
+    graph: Graph, F: Tensor, dH: Tensor, stress: Tensor, stress_increment: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return P = F S and dP = dH S + F dS for derivatives of ψ by the six components of E.
+
+    A component off the diagonal stands for two equal ones: its derivative is twice S_ij.
+    """
+    S, dS = np.empty((3, 3), dtype=np.int64), np.empty((3, 3), dtype=np.int64)
+    for k, (i, j) in enumerate(SYMMETRIC):
+        factor = graph.constant(1.0 if i == j else 0.5)
+        S[i, j] = S[j, i] = graph.multiply(factor, int(stress[k]))
+        dS[i, j] = dS[j, i] = graph.multiply(factor, int(stress_increment[k]))
+    P, dP = np.empty((3, 3), dtype=np.int64), np.empty((3, 3), dtype=np.int64)
+    for i, j in np.ndindex(3, 3):
+        P[i, j] = dot(graph, F[i], S[:, j])
+        dP[i, j] = graph.add(dot(graph, dH[i], S[:, j]), dot(graph, F[i], dS[:, j]))
+    return P, dP

@@ -1,0 +1,118 @@
+"""First stage: from the energy in Python to StableHLO.
+
+What JAX lowers but the later stages would get wrong or crash on is refused here, where its name in
+the user's formula is still known.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.extend import core
+
+from elastane.materials.compiler.errors import UnsupportedError
+from elastane.materials.model import Material
+
+_MATRIX = "write 3 x 3 formulas out, see elastane.materials.invariants"
+_NO_RULE = "Enzyme ignores rules of one's own and would differentiate what is inside"
+
+#: Primitives of JAX that are refused, and what to do instead.
+REFUSED: Mapping[str, str] = {
+    "custom_jvp_call": f"{_NO_RULE}; write the function with plain operations",
+    "custom_vjp_call": f"{_NO_RULE}; write the function with plain operations",
+    "stop_gradient": "Enzyme ignores it; make the frozen quantity a parameter",
+    "acosh": "Enzyme differentiates it wrongly; write log(x + sqrt(x*x - 1))",
+    "atanh": "Enzyme differentiates it wrongly; write 0.5*(log1p(x) - log1p(-x))",
+    "sort": "Enzyme crashes on it; write symmetric functions of the principal strains",
+    "eigh": f"LAPACK cannot run at a quadrature point; {_MATRIX}",
+    "eig": f"LAPACK cannot run at a quadrature point; {_MATRIX}",
+    "svd": f"LAPACK cannot run at a quadrature point; {_MATRIX}",
+    "lu": f"LAPACK cannot run at a quadrature point; {_MATRIX}",
+    "qr": f"LAPACK cannot run at a quadrature point; {_MATRIX}",
+    "geqrf": f"LAPACK cannot run at a quadrature point; {_MATRIX}",
+    "householder_product": f"LAPACK cannot run at a quadrature point; {_MATRIX}",
+    "cholesky": f"LAPACK cannot run at a quadrature point; {_MATRIX}",
+    "schur": f"LAPACK cannot run at a quadrature point; {_MATRIX}",
+    "triangular_solve": f"LAPACK cannot run at a quadrature point; {_MATRIX}",
+    "custom_linear_solve": f"LAPACK cannot run at a quadrature point; {_MATRIX}",
+    "pure_callback": "Python cannot run at a quadrature point; use jax.numpy only",
+    "io_callback": "Python cannot run at a quadrature point; use jax.numpy only",
+}
+
+#: Shape of the measure of strain that the lowered functions take: E enters as its six components
+#: 00 11 22 12 02 01, so that its derivatives are those of a symmetric tensor.
+MEASURE_SHAPE: Mapping[str, tuple[int, ...]] = {"H": (3, 3), "E": (6,)}
+
+
+def lower(material: Material, options: Mapping[str, str]) -> str:
+    """Return the energy as StableHLO: (measure, parameters...) -> ψ.
+
+    Raises:
+        UnsupportedError: If the energy uses what later stages cannot differentiate.
+    """
+    _refuse(jax.make_jaxpr(energy(material, options))(*_arguments(material)).jaxpr)
+    return _text(energy(material, options), *_arguments(material))
+
+
+def lower_jax_derivatives(material: Material, options: Mapping[str, str]) -> str:
+    """Return JAX's own derivatives as StableHLO: (measure, increment, parameters...) -> (S, dS).
+
+    S is the derivative of ψ by the measure and dS its derivative along the increment.  The check
+    compares Enzyme with them.
+    """
+
+    def derivatives(x: jax.Array, dx: jax.Array, *parameters: jax.Array) -> Any:
+        gradient = partial(_swap(jax.grad(energy(material, options))), parameters)
+        return jax.jvp(gradient, (x,), (dx,))
+
+    measure, *parameters = _arguments(material)
+    return _text(derivatives, measure, measure, *parameters)
+
+
+def energy(material: Material, options: Mapping[str, str]) -> Callable[..., jax.Array]:
+    """Return ψ as a function of the measure in the shape of MEASURE_SHAPE and the parameters."""
+    strain_energy = partial(material.energy, **options)
+    if material.measure == "H":
+        return strain_energy
+
+    def of_components(e: jax.Array, *parameters: jax.Array) -> jax.Array:
+        rows = [[e[0], e[5], e[4]], [e[5], e[1], e[3]], [e[4], e[3], e[2]]]
+        return strain_energy(jnp.stack([jnp.stack(row) for row in rows]), *parameters)
+
+    return of_components
+
+
+def _swap(function: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
+    return lambda parameters, x: function(x, *parameters)
+
+
+def _arguments(material: Material) -> list[jax.ShapeDtypeStruct]:
+    measure = jax.ShapeDtypeStruct(MEASURE_SHAPE[material.measure], jnp.float64)
+    return [measure] + [jax.ShapeDtypeStruct((), jnp.float64)] * len(material.kernel_parameters)
+
+
+def _text(function: Callable[..., Any], *arguments: jax.ShapeDtypeStruct) -> str:
+    # keep_unused: otherwise arguments disappear and Enzyme's activities no longer fit.
+    lowered = jax.jit(function, keep_unused=True).lower(*arguments)
+    module: Any = lowered.compiler_ir("stablehlo")
+    return str(module.operation.get_asm(enable_debug_info=False))
+
+
+def _refuse(jaxpr: core.Jaxpr) -> None:
+    for name in _primitives(jaxpr):
+        if name in REFUSED:
+            raise UnsupportedError(f"the energy uses {name}: {REFUSED[name]}")
+
+
+def _primitives(jaxpr: core.Jaxpr) -> Iterator[str]:
+    """Yield the names of all primitives, inner functions included."""
+    for equation in jaxpr.eqns:
+        yield equation.primitive.name
+        for parameter in equation.params.values():
+            for inner in parameter if isinstance(parameter, tuple | list) else (parameter,):
+                if isinstance(inner, core.ClosedJaxpr):
+                    yield from _primitives(inner.jaxpr)
+                elif isinstance(inner, core.Jaxpr):
+                    yield from _primitives(inner)

@@ -1,0 +1,129 @@
+"""Build a shared library of C functions for this machine.
+
+The solver calls QFunctions through their addresses.  Libraries are cached by a hash of the source,
+the compiler, its flags and the processor, since clusters share home folders between unequal nodes.
+Several processes may build the same library at once: each writes its own file and renames it.
+"""
+
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+from elastane.materials.compiler.cache import cache_folder, digest, written_aside
+
+#: -fno-math-errno and -fno-trapping-math let loops with log and select vectorise; nothing here
+#: changes results, as -ffast-math would.
+FLAGS = (
+    "-std=gnu99",
+    "-O3",
+    "-fPIC",
+    "-shared",
+    "-fopenmp-simd",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+)
+
+#: Tried in this order where $CC is not set.
+COMPILERS = ("gcc", "cc", "clang")
+
+
+class NativeBuildError(RuntimeError):
+    """A C source could not be built on this machine."""
+
+
+def build_library(source: str, name: str) -> Path:
+    """Return a shared library built from C99 source, from the cache if it was built before.
+
+    Args:
+        source: Text of the source.
+        name: Used in file names only.
+
+    Raises:
+        NativeBuildError: If there is no compiler or it refuses the source.
+    """
+    compiler = find_compiler()
+    command = [*compiler, *FLAGS, *_machine_flags(compiler)]
+    key = digest(source, shlex.join(command), _compiler_version(compiler), _processor())
+    folder = cache_folder() / "libraries"
+    folder.mkdir(parents=True, exist_ok=True)
+    library = folder / f"{name}-{key}.so"
+    if library.exists():
+        return library
+    # The source stays beside the library: debuggers and libCEED's just-in-time compilers read it.
+    with written_aside(library.with_suffix(".c")) as aside:
+        aside.write_text(source, encoding="utf-8")
+    with written_aside(library) as aside:
+        _run([*command, str(library.with_suffix(".c")), "-o", str(aside), "-lm"], name)
+    return library
+
+
+def find_compiler() -> tuple[str, ...]:
+    """Return the command of the C compiler: $CC, or the first of COMPILERS on the path.
+
+    Raises:
+        NativeBuildError: If there is none.
+    """
+    chosen = os.environ.get("CC")
+    if chosen:
+        program, *arguments = shlex.split(chosen)
+        found = shutil.which(program)
+        if found is None:
+            raise NativeBuildError(f"no C compiler: CC={chosen} is not a program on the path")
+        return (found, *arguments)
+    for candidate in COMPILERS:
+        found = shutil.which(candidate)
+        if found is not None:
+            return (found,)
+    raise NativeBuildError(
+        f"no C compiler: none of {', '.join(COMPILERS)} is on the path; install gcc, load the "
+        "compiler's module, or set CC"
+    )
+
+
+@cache
+def _machine_flags(compiler: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the flags for this processor, those that the compiler takes."""
+    machine = "-march=native" if platform.machine() in ("x86_64", "aarch64") else "-mcpu=native"
+    wanted = [machine]
+    if "avx512f" in _processor().split():
+        # gcc and clang use half registers by default, from the days when wide ones cost clock rate.
+        wanted.append("-mprefer-vector-width=512")
+    if "clang" in _compiler_version(compiler) and platform.machine() == "x86_64":
+        wanted.append("-fveclib=libmvec")
+    return tuple(flag for flag in wanted if _accepts(compiler, flag))
+
+
+def _accepts(compiler: tuple[str, ...], flag: str) -> bool:
+    command = [*compiler, "-Werror", flag, "-x", "c", "-fsyntax-only", os.devnull]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+@cache
+def _compiler_version(compiler: tuple[str, ...]) -> str:
+    answer = subprocess.run(
+        [*compiler, "--version"], capture_output=True, text=True, errors="replace", check=False
+    )
+    return answer.stdout
+
+
+@cache
+def _processor() -> str:
+    """Return the names of the instruction sets of this processor."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    names = {"flags", "Features", "cpu"}
+    return next((x for x in lines if x.split(":")[0].strip() in names), platform.processor())
+
+
+def _run(command: list[str], name: str) -> None:
+    answer = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    if answer.returncode != 0:
+        raise NativeBuildError(
+            f"{name} does not compile: {shlex.join(command)} said\n{answer.stderr.strip()}"
+        )

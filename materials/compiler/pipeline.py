@@ -1,0 +1,80 @@
+"""All stages in order: from a material to C and a manifest that says how it was made."""
+
+import importlib.metadata
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import jax
+
+from elastane.materials.compiler.cache import written_aside
+from elastane.materials.compiler.check import check_derivatives, check_split
+from elastane.materials.compiler.emit import emit_file
+from elastane.materials.compiler.enzyme import differentiate
+from elastane.materials.compiler.formulas import build_formulas
+from elastane.materials.compiler.lower import lower, lower_jax_derivatives
+from elastane.materials.compiler.qfunctions import QFunction, build_qfunctions
+from elastane.materials.compiler.split import count_flops, count_functions, jacobian_nodes, split
+from elastane.materials.kernels import code_hash, source_hash
+from elastane.materials.model import Material
+
+
+def compile_material(
+    material: Material, options: Mapping[str, str], folder: Path
+) -> tuple[Path, Path]:
+    """Write the C file and the manifest of a material into a folder and return their paths.
+
+    Raises:
+        UnsupportedError: If the energy cannot be compiled.
+        CheckError: If the result breaks a law.
+    """
+    jax.config.update("jax_enable_x64", True)
+    options = material.resolve_options(options)
+    name = material.kernel_name(options)
+    energy = lower(material, options)
+    derivatives = differentiate(energy, len(material.kernel_parameters))
+    formulas = build_formulas(material, energy, derivatives, seeded=True)
+    independent = build_formulas(
+        material, energy, lower_jax_derivatives(material, options), seeded=False
+    )
+    errors = check_derivatives(material, formulas, independent)
+    choice = split(formulas)
+    errors |= check_split(material, formulas, choice)
+    qfunctions = build_qfunctions(formulas, choice)
+    graph = formulas.graph
+    code = emit_file(graph, material, name, qfunctions)
+    tangent = jacobian_nodes(graph, choice)
+    manifest = {
+        "name": name,
+        "model": material.name,
+        "options": options,
+        "parameters": [parameter.name for parameter in material.kernel_parameters],
+        "num_stored": len(choice.stored),
+        "functions": {q.name: _describe(q) for q in qfunctions},
+        "flops": {q.name: count_flops(graph, graph.live(q.results)) for q in qfunctions},
+        "calls": {q.name: count_functions(graph, graph.live(q.results)) for q in qfunctions},
+        "material_flops": {
+            "residual": count_flops(graph, graph.live(formulas.P)),
+            "jacobian": count_flops(graph, tangent),
+        },
+        "source_hash": source_hash(material),
+        "code_hash": code_hash(code),
+        "derivatives": {
+            package: importlib.metadata.version(package) for package in ("enzyme-ad", "jax")
+        },
+        "checks": {law: f"{error:.0e}" for law, error in errors.items()},
+    }
+    text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+    paths = folder / f"{name}.c", folder / f"{name}.json"
+    for path, content in zip(paths, (code, text), strict=True):
+        with written_aside(path) as aside:
+            aside.write_text(content, encoding="utf-8")
+    return paths
+
+
+def _describe(qfunction: QFunction) -> dict[str, list[list[str | int]]]:
+    """Return the inputs and outputs of a function as [name, components]."""
+    return {
+        "inputs": [[field.name, field.size] for field in qfunction.inputs],
+        "outputs": [[field.name, field.size] for field in qfunction.outputs],
+    }

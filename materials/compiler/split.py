@@ -1,0 +1,140 @@
+"""Fifth stage, second half: what the residual stores and what the Jacobian computes again.
+
+Every node that depends on H but not on dH may be stored by the residual or recomputed by the
+Jacobian.  Storing costs memory traffic, `STORAGE_COST` operations per number; the cheapest choice
+is a minimum cut of a network in which each node v has two vertices,
+
+    needed(v) --- STORAGE_COST ---> recomputed(v) --- cost(v) ---> sink,
+
+an unbreakable edge from the source to needed(v) for what the tangent uses, and unbreakable edges
+from recomputed(v) to needed(u) for its operands u.  An input H_iJ can only be stored.
+
+Reference: R. Jayaraman et al., Recompute: a min-cut formulation of rematerialization in automatic
+differentiation, as in PyTorch's `min_cut_rematerialization_partition`.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import breadth_first_order, maximum_flow
+
+from elastane.materials.compiler.accumulate import LIMITS, accumulate, depends_on
+from elastane.materials.compiler.formulas import Formulas
+from elastane.materials.compiler.graph import Graph
+from elastane.materials.compiler.operations import FLOPS, OPERATIONS
+
+#: Operations that one stored double is worth: 8 bytes at 12.5 GB/s take as long as about 30
+#: vectorised operations of a CPU core.
+STORAGE_COST = 30
+
+#: Capacities are whole numbers; this one is never cut.
+_UNBREAKABLE = 10**8
+
+
+@dataclass(frozen=True)
+class Split:
+    """How the work is divided between residual and Jacobian.
+
+    Attributes:
+        stored: Nodes that the residual computes and stores, in order.
+        dP: Nodes of the stress increment, row by row, in terms of the stored ones, dH and the
+            parameters.
+    """
+
+    stored: tuple[int, ...]
+    dP: tuple[int, ...]
+
+
+def split(formulas: Formulas) -> Split:
+    """Return the cheapest split over all limits of accumulation."""
+    graph = formulas.graph
+    variants = [formulas.dP] + [accumulate(graph, formulas.dP, limit) for limit in LIMITS]
+    candidates = [Split(_cut(graph, dP), dP) for dP in variants]
+    return min(candidates, key=lambda candidate: _price(graph, candidate))
+
+
+def jacobian_nodes(graph: Graph, choice: Split) -> list[int]:
+    """Return what the Jacobian computes, in order: all that dP needs beyond the stored nodes."""
+    needed = set(choice.dP)
+    computed = []
+    for node in reversed(graph.live(choice.dP)):
+        if node in needed and node not in choice.stored:
+            computed.append(node)
+            needed |= set(graph.nodes[node].operands)
+    return computed[::-1]
+
+
+def count_flops(graph: Graph, nodes: Iterable[int]) -> int:
+    """Return the number of additions, subtractions and multiplications among the nodes."""
+    operations = Counter(graph.nodes[node].operation for node in nodes)
+    return sum(operations[name] for name in FLOPS)
+
+
+def count_functions(graph: Graph, nodes: Iterable[int]) -> dict[str, int]:
+    """Return how often the other operations that take time occur among the nodes."""
+    operations = Counter(graph.nodes[node].operation for node in nodes)
+    return {
+        name: count
+        for name, count in sorted(operations.items())
+        if name in OPERATIONS and OPERATIONS[name].cost > 1
+    }
+
+
+def _price(graph: Graph, choice: Split) -> int:
+    nodes = [graph.nodes[node] for node in jacobian_nodes(graph, choice)]
+    work = sum(OPERATIONS[node.operation].cost for node in nodes if node.operands)
+    return STORAGE_COST * len(choice.stored) + work
+
+
+def _cut(graph: Graph, dP: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the nodes to store for a stress increment, by a minimum cut."""
+    nodes = graph.live(dP)
+    tangent, state = depends_on(graph, nodes, "dH"), depends_on(graph, nodes, "H")
+    choices = [node for node in nodes if node in state and node not in tangent]
+    place = {node: 2 * k for k, node in enumerate(choices)}
+    source, sink = 2 * len(choices), 2 * len(choices) + 1
+    edges: dict[tuple[int, int], int] = {}
+
+    for node, needed in place.items():
+        entry, recomputed = graph.nodes[node], needed + 1
+        # Only numbers can be stored, not truth values.
+        storable = entry.operation == "input" or not OPERATIONS[entry.operation].logical
+        storage = STORAGE_COST if storable else _UNBREAKABLE
+        if entry.operation == "input":
+            edges[needed, sink] = storage
+            continue
+        edges[needed, recomputed] = storage
+        edges[recomputed, needed] = _UNBREAKABLE
+        edges[recomputed, sink] = OPERATIONS[entry.operation].cost
+        for operand in entry.operands:
+            if operand in place:
+                edges[recomputed, place[operand]] = _UNBREAKABLE
+    for node in nodes:
+        if node in tangent:
+            for operand in graph.nodes[node].operands:
+                if operand in place:
+                    edges[source, place[operand]] = _UNBREAKABLE
+    reached = _source_side(edges, source, sink)
+    return tuple(
+        node
+        for node, needed in place.items()
+        if needed in reached
+        and (graph.nodes[node].operation == "input" or needed + 1 not in reached)
+    )
+
+
+def _source_side(edges: dict[tuple[int, int], int], source: int, sink: int) -> set[int]:
+    """Return the vertices on the source's side of a minimum cut."""
+    if not edges:
+        return set()
+    rows, columns = zip(*edges, strict=True)
+    capacities = np.array(list(edges.values()), dtype=np.int32)
+    network = csr_matrix((capacities, (rows, columns)), shape=(sink + 1, sink + 1))
+    residual = network - maximum_flow(network, source, sink).flow
+    residual.data = np.maximum(residual.data, 0)
+    residual.eliminate_zeros()
+    reached = breadth_first_order(residual, source, directed=True, return_predecessors=False)
+    return {int(vertex) for vertex in reached}

@@ -1,0 +1,126 @@
+"""The compiled kernels of the built-in materials, as a run finds them.
+
+They are checked in as C text with a manifest each, so that a run needs neither JAX nor Enzyme.  The
+manifest holds hashes of the energy and of the C, so that neither is ever out of date unnoticed.
+"""
+
+import inspect
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from elastane.materials import invariants
+from elastane.materials.compiler.native import build_library
+from elastane.materials.model import Material
+
+GENERATED = Path(__file__).parent / "generated"
+
+COMMAND = "python -m elastane.materials.compiler"
+
+
+@dataclass(frozen=True)
+class QFunctionFields:
+    """Arrays of a QFunction as (name, components), in order.
+
+    The variant `<name>_field` takes one more input at the end: ("parameters", num_parameters).
+    """
+
+    inputs: tuple[tuple[str, int], ...]
+    outputs: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """The C of one material.
+
+    Attributes:
+        name: Name of the kernel set, e.g. "neo-hookean-isochoric-quadratic".
+        path: Path of the C file.
+        source: Its text.
+        parameters: Names of the kernel parameters, in the order of the context and of the
+            `parameters` input.
+        num_stored: Numbers that residual passes to Jacobian at each point; with 0 there is no
+            `state` field.
+        functions: "residual", "jacobian", "energy", "diagnostics" -> their fields.
+        flops: Additions, subtractions and multiplications of each function at one point.
+        manifest: All that is known of how it was made.
+    """
+
+    name: str
+    path: Path
+    source: str
+    parameters: tuple[str, ...]
+    num_stored: int
+    functions: Mapping[str, QFunctionFields]
+    flops: Mapping[str, int]
+    manifest: Mapping[str, Any]
+
+    def build(self) -> Path:
+        """Return a shared library with all functions, built for this machine.
+
+        Raises:
+            NativeBuildError: If there is no C compiler.
+        """
+        return build_library(self.source, self.name)
+
+
+def find_kernels(model: Material, options: Mapping[str, str] | None = None) -> Kernels:
+    """Return the kernels of a built-in material.
+
+    Raises:
+        ValueError: If an option is unknown.
+        RuntimeError: If the kernels are missing or older than the energy; the message says how to
+            make them.
+    """
+    return read_kernels(model, model.kernel_name(options), GENERATED)
+
+
+def read_kernels(model: Material, name: str, folder: Path) -> Kernels:
+    """Return the kernels of that name from a folder.
+
+    Raises:
+        RuntimeError: If they are missing or out of date.
+    """
+    path = folder / f"{name}.c"
+    try:
+        source = path.read_text(encoding="utf-8")
+        manifest = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise RuntimeError(f"{error.filename} is missing; run `{COMMAND} {name}`") from None
+    if manifest["source_hash"] != source_hash(model):
+        raise RuntimeError(
+            f"the energy of {model.name} has changed since {path.name} was generated; "
+            f"run `{COMMAND} {name}`"
+        )
+    if manifest["code_hash"] != code_hash(source):
+        raise RuntimeError(f"{path.name} was edited by hand; run `{COMMAND} {name}`")
+    return Kernels(
+        name=name,
+        path=path,
+        source=source,
+        parameters=tuple(manifest["parameters"]),
+        num_stored=manifest["num_stored"],
+        functions={
+            function: QFunctionFields(
+                inputs=tuple((field, size) for field, size in fields["inputs"]),
+                outputs=tuple((field, size) for field, size in fields["outputs"]),
+            )
+            for function, fields in manifest["functions"].items()
+        },
+        flops=manifest["flops"],
+        manifest=manifest,
+    )
+
+
+def source_hash(model: Material) -> str:
+    """Return a hash of the text that defines the energy: its module and the invariants."""
+    texts = [inspect.getsource(module) for module in (inspect.getmodule(model.energy), invariants)]
+    return sha256("\0".join(texts).encode()).hexdigest()
+
+
+def code_hash(source: str) -> str:
+    """Return a hash of generated C."""
+    return sha256(source.encode()).hexdigest()

@@ -1,0 +1,34 @@
+"""Linear elasticity, for small strains and small rotations.
+
+    ψ(ε) = λ/2 (tr ε)² + μ ε : ε        with ε = (H + Hᵀ) / 2
+
+Reference: G. Holzapfel, Nonlinear Solid Mechanics, Wiley 2000, section 6.5.
+"""
+
+from typing import TYPE_CHECKING
+
+from elastane.materials.invariants import inner, small_strain, trace
+from elastane.materials.isotropic import EXAMPLES, ISOTROPIC, LAME_LAMBDA, LAME_MU
+from elastane.materials.model import Material
+
+if TYPE_CHECKING:
+    from jax import Array
+
+
+def strain_energy(H: "Array", lame_lambda: "Array", lame_mu: "Array") -> "Array":
+    """Return ψ in J/m³ for a displacement gradient of shape (3, 3)."""
+    strain = small_strain(H)
+    return 0.5 * lame_lambda * trace(strain) ** 2 + lame_mu * inner(strain, strain)
+
+
+LINEAR = Material(
+    name="linear",
+    title="linear elasticity: small strains and rotations",
+    formula="λ/2 (tr ε)² + μ ε:ε",
+    reference="G. Holzapfel, Nonlinear Solid Mechanics, Wiley 2000, section 6.5",
+    parametrization=ISOTROPIC,
+    kernel_parameters=(LAME_LAMBDA, LAME_MU),
+    energy=strain_energy,
+    finite_strain=False,
+    examples=EXAMPLES,
+)

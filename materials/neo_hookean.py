@@ -1,0 +1,36 @@
+"""Compressible neo-Hookean solid with a logarithmic volumetric term.
+
+    ψ = λ/2 (ln J)² - μ ln J + μ tr E
+
+λ and μ are the Lamé parameters of the small-strain limit.
+
+Reference: J. Bonet and R. Wood, Nonlinear Continuum Mechanics for Finite Element Analysis,
+Cambridge 2008, section 6.4.3.
+"""
+
+from typing import TYPE_CHECKING
+
+from elastane.materials.invariants import log_volume_ratio, shape_change
+from elastane.materials.isotropic import EXAMPLES, ISOTROPIC, LAME_LAMBDA, LAME_MU
+from elastane.materials.model import Material
+
+if TYPE_CHECKING:
+    from jax import Array
+
+
+def strain_energy(H: "Array", lame_lambda: "Array", lame_mu: "Array") -> "Array":
+    """Return ψ in J/m³ for a displacement gradient of shape (3, 3)."""
+    return 0.5 * lame_lambda * log_volume_ratio(H) ** 2 + lame_mu * shape_change(H)
+
+
+NEO_HOOKEAN = Material(
+    name="neo-hookean",
+    title="compressible neo-Hookean solid",
+    formula="λ/2 (ln J)² - μ ln J + μ tr E",
+    reference="J. Bonet, R. Wood, Nonlinear Continuum Mechanics for Finite Element Analysis, "
+    "Cambridge 2008, section 6.4.3",
+    parametrization=ISOTROPIC,
+    kernel_parameters=(LAME_LAMBDA, LAME_MU),
+    energy=strain_energy,
+    examples=EXAMPLES,
+)
