@@ -44,6 +44,7 @@ from elastane.solver.boundary.displacement import Displacement
 from elastane.solver.boundary.pressure import Pressure
 from elastane.solver.boundary.rotation import Rotation
 from elastane.solver.boundary.traction import Traction
+from elastane.solver.formula import Formula
 from elastane.solver.levels import LEVEL_RULES
 from elastane.solver.output import FIELDS, FORMATS
 from elastane.solver.preconditioners import COARSE
@@ -496,8 +497,8 @@ class JobFile(Section):
     boundary: Annotated[tuple[BoundarySection, ...], Field(strict=False)] = Field(
         default=(), description="Supports and loads."
     )
-    body_force: FormulaVector | None = Field(
-        default=None, description="Force per initial volume, N/m³."
+    body_force: FormulaVector = Field(
+        default=(Formula.constant(0.0),) * 3, description="Force per initial volume, N/m³."
     )
     loading: LoadingSection = LoadingSection()
     solver: SolverSection = SolverSection()

@@ -3,14 +3,22 @@
 Nothing is built here; what needs the cells themselves is checked in `elastane.jobs.mesh_checks`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from elastane.jobs.faults import KeyPath, nearest
 from elastane.jobs.fields import read_formula, shown
-from elastane.jobs.schema import BoundarySection, JobFile, MaterialSection, MeshSection
+from elastane.jobs.schema import (
+    BoundarySection,
+    JobFile,
+    MaterialSection,
+    MeshSection,
+    SubSurfaceSection,
+)
 from elastane.materials import Material, ParameterError, find_model
-from elastane.meshes.source import MeshSource
+from elastane.meshes.annulus import Annulus
+from elastane.meshes.source import BODIES, MeshSource
 from elastane.solver.formula import Formula
 from elastane.solver.levels import multigrid_degrees
 from elastane.solver.problem import RegionMaterial
@@ -22,35 +30,65 @@ Findings = Iterator[Finding]
 ALL_REGIONS = "all"
 
 
+@dataclass(frozen=True)
+class MeshNames:
+    """The names that the other sections may use.
+
+    Attributes:
+        surfaces: Names of surfaces.
+        regions: Names of regions.
+    """
+
+    surfaces: tuple[str, ...]
+    regions: tuple[str, ...]
+
+
 def mesh_source(
     section: MeshSection, directory: Path, findings: list[Finding]
-) -> MeshSource | None:
-    """Return the mesh source; None if it cannot be had, with the reason among the findings."""
-    source_path: KeyPath = ("mesh", section.sources()[0])
-    parts = {}
-    for name, part in section.surfaces.items():
-        try:
-            parts[name] = part.sub_surface()
-        except ValueError as error:
-            findings.append((("mesh", "surfaces", name), str(error)))
+) -> tuple[MeshSource | None, MeshNames | None]:
+    """Return the mesh source and its names, as far as they are sound; the rest is found."""
     try:
         body = section.body(directory)
-        names = body.surface_names
+        names = MeshNames(body.surface_names, body.region_names)
     except ValueError as error:
-        findings.append((source_path, str(error)))
-        return None
+        kind = section.sources()[0]
+        findings.append((("mesh", kind), str(error)))
+        return None, names_of_kind(kind, section.surfaces)
     sound = True
+    parts = {}
     for name, part in section.surfaces.items():
-        if part.on not in names:
-            message = f"unknown surface {shown(part.on)}; {nearest(part.on, names)}"
-            findings.append((("mesh", "surfaces", name, "on"), message))
+        for path, message in _sub_surface_findings(name, part, names.surfaces):
+            findings.append((path, message))
             sound = False
-        if name in names:
-            findings.append((("mesh", "surfaces", name), "the mesh has a surface of this name"))
-            sound = False
-    if not sound or len(parts) < len(section.surfaces):
+        if sound:
+            parts[name] = part.sub_surface()
+    names = MeshNames((*names.surfaces, *section.surfaces), names.regions)
+    if not sound:
+        return None, names
+    return MeshSource(body, section.refine, section.geometry_degree, parts), names
+
+
+def names_of_kind(kind: str, sub_surfaces: Iterable[str]) -> MeshNames | None:
+    """Return the names of a kind of body whose numbers are at fault; None for a file."""
+    if kind == "file":
         return None
-    return MeshSource(body, section.refine, section.geometry_degree, parts)
+    # Only a sector of an annulus has all the surfaces that an annulus may have.
+    body = Annulus(angle=90.0) if kind == "annulus" else BODIES[kind]()
+    return MeshNames((*body.surface_names, *sub_surfaces), body.region_names)
+
+
+def _sub_surface_findings(
+    name: str, part: SubSurfaceSection, surfaces: tuple[str, ...]
+) -> Findings:
+    here = ("mesh", "surfaces", name)
+    try:
+        part.sub_surface()
+    except ValueError as error:
+        yield here, str(error)
+    if part.on not in surfaces:
+        yield (*here, "on"), f"unknown surface {shown(part.on)}; {nearest(part.on, surfaces)}"
+    if name in surfaces:
+        yield here, "the mesh has a surface of this name"
 
 
 def region_material(

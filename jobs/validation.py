@@ -101,8 +101,8 @@ def _fault(document: Document, detail: ErrorDetails) -> Fault:
         return Fault(document.key_position(path), path, message)
     if kind == "missing" and isinstance(path[-1], int):  # a list that is too short
         path = path[:-1]
-        value = _value_at(document.data, path)
-        message = f"more than {len(value)} entries are needed"
+        wanted, value = len(get_args(_kind_at(path))), _value_at(document.data, path)
+        message = f"{wanted} entries are needed, got {len(value)}"
         return Fault(document.value_position(path), path, message)
     if path and path[-1] == "[key]":
         path = path[:-1]
@@ -158,26 +158,33 @@ def _value_at(data: Any, path: KeyPath) -> Any:
 
 def _known_keys(path: KeyPath) -> list[str]:
     """Return the keys of the section at a path of the schema."""
-    kind: Any = JobFile
-    for key in path:
-        section = _section(kind)
-        kind = section.model_fields[str(key)].annotation if section else _entry(kind)
-    section = _section(kind)
+    section = _section(_kind_at(path))
     return list(section.model_fields) if section else []
 
 
-def _section(kind: Any) -> type[BaseModel] | None:
-    """Return the section that an annotation such as `BoxSection | None` holds."""
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
-        return kind
-    if get_origin(kind) in (Union, types.UnionType):
-        return next((found for part in get_args(kind) if (found := _section(part))), None)
-    return None
+def _kind_at(path: KeyPath) -> Any:
+    """Return the type, without Annotated and None, of what stands at a path of the schema."""
+    kind: Any = JobFile
+    for key in path:
+        section = _section(kind)
+        kind = section.model_fields[str(key)].annotation if section else _entries(kind)[-1]
+        kind = _bare(kind)
+    return kind
 
 
-def _entry(kind: Any) -> Any:
-    """Return what a list or a mapping of the schema holds."""
+def _bare(kind: Any) -> Any:
+    """Return a type without Annotated and without the None that makes it optional."""
     if get_origin(kind) is Annotated:
-        return _entry(get_args(kind)[0])
-    entries = [part for part in get_args(kind) if part is not Ellipsis]
-    return entries[-1]
+        return _bare(get_args(kind)[0])
+    if get_origin(kind) in (Union, types.UnionType):
+        return _bare(next(part for part in get_args(kind) if part is not types.NoneType))
+    return kind
+
+
+def _section(kind: Any) -> type[BaseModel] | None:
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
+def _entries(kind: Any) -> list[Any]:
+    """Return the types of what a list or a mapping of the schema holds."""
+    return [part for part in get_args(kind) if part is not Ellipsis]

@@ -1,0 +1,104 @@
+"""`elastane check`: everything that can be known about a job without solving it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from elastane.jobs.job import Job, Reading, read_job
+from elastane.jobs.mesh_checks import check_mesh, warnings
+from elastane.jobs.schema import ResourcesSection
+from elastane.jobs.sizes import Sizes, check_before_building, in_bytes, measure
+from elastane.meshes.mesh import Mesh
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A job that was checked against its mesh.
+
+    Attributes:
+        job: The job.
+        sizes: Its size.
+        warnings: What is allowed and yet looks like a mistake.
+        regions: Regions of the mesh.
+    """
+
+    job: Job
+    sizes: Sizes
+    warnings: tuple[str, ...]
+    regions: tuple[str, ...]
+
+
+def check_job(path: Path) -> Checked:
+    """Return a job with its size.
+
+    Raises:
+        JobFileError: With all faults, those that need the mesh included.
+    """
+    reading = read_job(path)
+    mesh = _build(reading)
+    if mesh is not None:
+        reading.findings += check_mesh(reading, mesh)
+    job = reading.job()
+    assert mesh is not None
+    return Checked(
+        job, measure(job.problem, mesh), tuple(warnings(reading, mesh)), tuple(mesh.regions)
+    )
+
+
+def _build(reading: Reading) -> Mesh | None:
+    """Return the mesh; None if it cannot be built, with the reason among the findings."""
+    if reading.source is None:
+        return None
+    section = reading.draft.file.mesh
+    path = ("mesh", section.sources()[0])
+    degree = reading.draft.file.degree
+    try:
+        check_before_building(reading.source, degree)
+        return reading.source.build(degree)
+    except ValueError as error:
+        reading.findings.append((path, str(error)))
+        return None
+
+
+def summary(checked: Checked) -> str:
+    """Return what is known about a sound job, for a terminal."""
+    job, sizes = checked.job, checked.sizes
+    problem = job.problem
+    mesh = job.file.mesh
+    source = mesh.sources()[0]
+    ranks = job.resources.nodes * job.resources.ranks_per_node
+    levels = ", ".join(
+        f"p = {degree}: {dofs:,}"
+        for degree, dofs in zip(sizes.level_degrees, sizes.level_dofs, strict=True)
+    )
+    models = ", ".join(
+        f"{region}: {material.model.name}" for region, material in problem.materials.items()
+    )
+    steps = f"{problem.loading.steps} {'adaptive' if problem.loading.adaptive else 'fixed'}"
+    rows = {
+        "mesh": f"{mesh.file if source == 'file' else source}, {sizes.cells:,} cells, element "
+        f"map of degree {mesh.geometry_degree}",
+        "regions": ", ".join(checked.regions),
+        "materials": models,
+        "unknowns": f"{sizes.dofs:,} (degree {problem.degree}, {problem.num_points_1d} Gauss "
+        "points per direction)",
+        "levels": levels,
+        "load steps": steps,
+        "backend": problem.backend,
+        "memory": f"about {in_bytes(sizes.memory_per_rank(ranks))} per rank on {ranks} rank"
+        f"{'s' if ranks > 1 else ''}",
+        "fields": f"about {in_bytes(sizes.output_bytes)} of {problem.output.format}",
+        "would ask for": _request(job.resources),
+    }
+    lines = [f"{job.name} is sound", *[f"  {key:<14}{value}" for key, value in rows.items()]]
+    lines += [f"  warning: {warning}" for warning in checked.warnings]
+    return "\n".join(lines)
+
+
+def _request(resources: ResourcesSection) -> str:
+    """Return what a scheduler would be asked for."""
+    nodes = f"{resources.nodes} node{'s' if resources.nodes > 1 else ''}"
+    time = resources.time or "the site's default time"
+    return (
+        f"{nodes}, {resources.ranks_per_node} ranks and {resources.gpus_per_node} GPUs on each, "
+        f"{time}"
+    )

@@ -1,0 +1,217 @@
+"""A job: the job file read, checked and turned into a `Problem`."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from elastane.jobs.faults import Fault, JobFileError, KeyPath, Position
+from elastane.jobs.schema import MESH_SOURCES, JobFile, MaterialSection, ResourcesSection
+from elastane.jobs.semantics import (
+    Finding,
+    MeshNames,
+    check_levels,
+    check_prescribed_once,
+    check_regions,
+    check_surfaces,
+    mesh_source,
+    names_of_kind,
+    region_material,
+)
+from elastane.jobs.validation import Draft, validate
+from elastane.jobs.yaml_reader import Document, read_document
+from elastane.jobs.yaml_writer import write_yaml
+from elastane.meshes.source import MeshSource
+from elastane.solver.problem import Problem, RegionMaterial
+
+
+@dataclass(frozen=True)
+class Job:
+    """A sound job.
+
+    Attributes:
+        file: The effective job file: every default filled in, the mesh file by its full path.
+        problem: What is to be solved.
+    """
+
+    file: JobFile
+    problem: Problem
+
+    @property
+    def name(self) -> str:
+        """Return the name of the job."""
+        return self.problem.name
+
+    @property
+    def resources(self) -> ResourcesSection:
+        """Return what a submitted job asks for."""
+        return self.file.resources
+
+    def effective_yaml(self) -> str:
+        """Return a job file, all defaults filled in, that gives the same result anywhere."""
+        return write_yaml(self.file.model_dump(mode="json", exclude_none=True))
+
+
+@dataclass
+class Reading:
+    """A job file as far as it was understood.
+
+    Attributes:
+        document: Its text and data.
+        draft: Its sound sections.
+        source: The mesh, if its section is sound.
+        materials: The sound materials by region.
+        findings: What is wrong beyond the draft's faults.
+    """
+
+    document: Document
+    draft: Draft
+    source: MeshSource | None
+    materials: Mapping[str, RegionMaterial]
+    findings: list[Finding] = field(default_factory=list)
+
+    def error(self) -> JobFileError | None:
+        """Return all faults found so far, None if there are none."""
+        document = self.document
+        faults = [
+            *self.draft.faults,
+            *[
+                Fault(_position(document, path, message), path, message)
+                for path, message in dict.fromkeys(self.findings)
+            ],
+        ]
+        return JobFileError(document.file, document.lines, faults) if faults else None
+
+    def job(self) -> Job:
+        """Return the job.
+
+        Raises:
+            JobFileError: With all faults of the file.
+        """
+        error = self.error()
+        if error is not None:
+            raise error
+        assert self.source is not None
+        file = _effective(self.draft.file, self.source, self.materials, Path(self.document.file))
+        return Job(file, _problem(file, self.source, self.materials))
+
+
+def load_job(path: Path) -> Job:
+    """Return the job of a file; the mesh is not built.
+
+    Raises:
+        JobFileError: With all faults that show without the cells of the mesh.
+    """
+    return read_job(path).job()
+
+
+def read_job(path: Path) -> Reading:
+    """Return what can be understood of a job file.
+
+    Raises:
+        JobFileError: If it is not even YAML.
+    """
+    document = read_document(path)
+    draft = validate(document)
+    findings: list[Finding] = []
+    file = draft.file
+    source, names = None, _names_of_unsound_mesh(document)
+    if "mesh" not in draft.unsound:
+        source, names = mesh_source(file.mesh, path.resolve().parent, findings)
+    materials = {}
+    for region, section in file.materials.items():
+        if "materials" in draft.unsound and region not in _given_regions(document):
+            continue  # a placeholder
+        material = region_material(region, section, findings)
+        if material is not None:
+            materials[region] = material
+    if names is not None:
+        if "materials" not in draft.unsound:
+            findings += check_regions(file.materials, names.regions)
+        findings += check_surfaces(file, draft.boundary, names.surfaces)
+    findings += check_prescribed_once(file, draft.boundary)
+    if not draft.unsound & {"degree", "solver"}:
+        findings += check_levels(file)
+    return Reading(document, draft, source, materials, findings)
+
+
+def _names_of_unsound_mesh(document: Document) -> MeshNames | None:
+    """Return the names of a mesh whose section is at fault, if it says which body it is."""
+    section = document.data.get("mesh") if isinstance(document.data, dict) else None
+    if not isinstance(section, dict):
+        return None
+    given = [kind for kind in MESH_SOURCES if kind in section]
+    parts = section.get("surfaces")
+    return (
+        names_of_kind(given[0], parts if isinstance(parts, dict) else ())
+        if len(given) == 1
+        else None
+    )
+
+
+def _given_regions(document: Document) -> set[str]:
+    given = document.data.get("materials") if isinstance(document.data, dict) else None
+    return set(given) if isinstance(given, dict) else set()
+
+
+def _effective(
+    file: JobFile, source: MeshSource, materials: Mapping[str, RegionMaterial], path: Path
+) -> JobFile:
+    """Return the job file with every default filled in."""
+    geometry_degree = source.geometry_degree or source.body.default_geometry_degree(file.degree)
+    mesh: dict[str, Any] = {"geometry_degree": geometry_degree}
+    if file.mesh.file is not None:
+        mesh["file"] = str((path.resolve().parent / file.mesh.file).resolve())
+    return file.model_copy(
+        update={
+            "name": file.name or _name_from(path),
+            "mesh": file.mesh.model_copy(update=mesh),
+            "materials": {
+                region: _complete(section, materials[region])
+                for region, section in file.materials.items()
+            },
+        }
+    )
+
+
+def _name_from(path: Path) -> str:
+    """Return the stem of a file as the name of a job."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", path.stem).lstrip(".-")[:64] or "job"
+
+
+def _complete(section: MaterialSection, material: RegionMaterial) -> MaterialSection:
+    """Return a material with its options filled in."""
+    options = material.model.resolve_options(material.options)
+    return MaterialSection.model_validate({"model": section.model, **section.entries(), **options})
+
+
+def _problem(file: JobFile, source: MeshSource, materials: Mapping[str, RegionMaterial]) -> Problem:
+    assert file.name is not None
+    idle = all(component.value == 0.0 for component in file.body_force)
+    return Problem(
+        name=file.name,
+        mesh=source,
+        degree=file.degree,
+        num_points_1d=file.degree + 1 + file.quadrature_extra,
+        materials=materials,
+        boundary=tuple(entry.condition() for entry in file.boundary),
+        body_force=None if idle else file.body_force,
+        loading=file.loading.loading(),
+        solver=file.solver.settings(),
+        backend=file.backend,
+        output=file.output.output(),
+    )
+
+
+def _position(document: Document, path: KeyPath, message: str) -> Position:
+    """Return where to point: at a bad value, but at the key of a bad key or a bad section."""
+    value = document.data
+    for key in path:
+        try:
+            value = value[key]
+        except (KeyError, IndexError, TypeError):
+            return document.value_position(path)
+    if message.startswith("unknown key") or isinstance(value, dict | list):
+        return document.key_position(path)
+    return document.value_position(path)

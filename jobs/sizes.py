@@ -1,0 +1,131 @@
+"""How large a job is: unknowns, memory, output.  Counted where it can be, else estimated."""
+
+import os
+from dataclasses import dataclass
+
+from elastane.meshes.entities import SurfaceEntities, find_entities, surface_entities
+from elastane.meshes.mesh import Mesh
+from elastane.meshes.source import MeshSource
+from elastane.solver.boundary.displacement import Displacement
+from elastane.solver.boundary.rotation import Rotation
+from elastane.solver.levels import multigrid_degrees
+from elastane.solver.output import FIELDS
+from elastane.solver.problem import Problem
+
+DOUBLE = 8
+INDEX = 4
+#: PETSc as it is usually built counts unknowns in 32 bits.
+MAX_UNKNOWNS = 2**31 - 1
+#: Interpreter, MPI, PETSc and libCEED of one rank before anything is stored.
+BASE_BYTES = 180 * 2**20
+#: DMPlex and our own tables, per cell.
+TOPOLOGY_BYTES = 4000
+#: Vectors of Newton's method, CG and the smoothers, per unknown and level.
+VECTORS = 20
+#: Numbers per quadrature point: geometry (10), stored state (11) and parameters.
+QUADRATURE_DOUBLES = 26
+#: Bytes per unknown of the assembled p = 1 matrix (81 entries of a value and an index), with
+#: BoomerAMG's coarser levels and its set-up.
+COARSE_BYTES = 81 * (DOUBLE + INDEX) * 3
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The size of a job.
+
+    Attributes:
+        cells: Cells of the mesh.
+        level_degrees: Degree of each multigrid level, from coarse to fine.
+        level_dofs: Unknowns of each level, prescribed components removed.
+        memory_bytes: Estimated memory of all ranks together, for one rank.
+        output_bytes: Estimated size of all fields.
+    """
+
+    cells: int
+    level_degrees: tuple[int, ...]
+    level_dofs: tuple[int, ...]
+    memory_bytes: int
+    output_bytes: int
+
+    @property
+    def dofs(self) -> int:
+        """Return the unknowns of the finest level."""
+        return self.level_dofs[-1]
+
+    def memory_per_rank(self, ranks: int) -> int:
+        """Return the estimated memory of a rank, in bytes."""
+        return BASE_BYTES + (self.memory_bytes - BASE_BYTES) // ranks
+
+
+def measure(problem: Problem, mesh: Mesh) -> Sizes:
+    """Return the size of a problem on its mesh."""
+    degrees = multigrid_degrees(problem.degree, problem.solver.multigrid.levels)
+    dofs = count_dofs(problem, mesh, degrees)
+    cells = mesh.num_cells
+    memory = BASE_BYTES + cells * TOPOLOGY_BYTES + dofs[0] * COARSE_BYTES
+    for degree, unknowns in zip(degrees, dofs, strict=True):
+        num_points = (degree + 1 + problem.num_points_1d - problem.degree - 1) ** 3
+        memory += unknowns * VECTORS * DOUBLE
+        memory += cells * (num_points * QUADRATURE_DOUBLES * DOUBLE + (degree + 1) ** 3 * INDEX)
+    return Sizes(cells, degrees, dofs, memory, _output_bytes(problem, mesh, dofs[-1]))
+
+
+def count_dofs(problem: Problem, mesh: Mesh, degrees: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the unknowns of spaces of these degrees, prescribed components removed."""
+    entities = find_entities(mesh.cells)
+    prescribed: list[SurfaceEntities | None] = [None, None, None]
+    for condition in problem.boundary:
+        if not isinstance(condition, Displacement | Rotation):
+            continue
+        surface = surface_entities(entities, mesh.surfaces[condition.surface])
+        for axis, constrained in enumerate(condition.constrained):
+            if constrained:
+                known = prescribed[axis]
+                prescribed[axis] = surface if known is None else known | surface
+    return tuple(
+        3 * entities.num_nodes(degree)
+        - sum(surface.num_nodes(degree) for surface in prescribed if surface is not None)
+        for degree in degrees
+    )
+
+
+def _output_bytes(problem: Problem, mesh: Mesh, dofs: int) -> int:
+    """Return the size of all written fields."""
+    numbers = 3 + sum(len(FIELDS[name].components) for name in problem.output.fields)
+    connectivity = mesh.num_cells * (problem.degree + 1) ** 3 * 8
+    every, steps = problem.output.every, problem.loading.steps
+    written = 1 if every == 0 else 1 + -(-steps // every)
+    return written * (dofs // 3 * numbers * DOUBLE + connectivity)
+
+
+def check_before_building(source: MeshSource, degree: int) -> None:
+    """Refuse a mesh that nothing here can hold, with figures.
+
+    Raises:
+        ValueError: If it is too large.
+    """
+    cells = source.expected_cells
+    unknowns = 3 * cells * degree**3
+    if unknowns > MAX_UNKNOWNS:
+        raise ValueError(
+            f"{cells:,} cells of degree {degree} have about {unknowns:,} unknowns; at most "
+            f"{MAX_UNKNOWNS:,} can be numbered: refine less, or lower the degree"
+        )
+    geometry_degree = source.geometry_degree or source.body.default_geometry_degree(degree)
+    # Vertices, coordinates and what is needed to build them.
+    needed = cells * (8 + 3 * (geometry_degree + 1) ** 3) * DOUBLE * 4
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > there:
+        raise ValueError(
+            f"{cells:,} cells need about {in_bytes(needed)} to be built; this machine has "
+            f"{in_bytes(there)}: refine less"
+        )
+
+
+def in_bytes(count: float) -> str:
+    """Return a number of bytes for people, e.g. "1.5 GB"."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} TB"
