@@ -6,6 +6,7 @@ manifest holds hashes of the energy and of the C, so that neither is ever out of
 
 import inspect
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -117,8 +118,8 @@ def read_kernels(model: Material, name: str, folder: Path) -> Kernels:
 
 def source_hash(model: Material) -> str:
     """Return a hash of the text that defines the energy: its module and the invariants."""
-    texts = [inspect.getsource(module) for module in (inspect.getmodule(model.energy), invariants)]
-    return sha256("\0".join(texts).encode()).hexdigest()
+    modules = (sys.modules[model.energy.__module__], invariants)
+    return sha256("\0".join(map(inspect.getsource, modules)).encode()).hexdigest()
 
 
 def code_hash(source: str) -> str:

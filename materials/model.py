@@ -119,10 +119,9 @@ class Parametrization:
                 )
         checked = {name: known[name].check(value) for name, value in given.items()}
         if frozenset(given) not in self.combinations:
-            some = ", ".join(given) if given else "none"
-            raise ParameterError(
-                next(reversed(given), ""), f"{model} takes {self.takes}; got {some}"
-            )
+            names = list(given) or ["nothing"]
+            blamed = names[-1] if given else self.parameters[0].name
+            raise ParameterError(blamed, f"{model} takes {self.takes}; got {', '.join(names)}")
         return self.convert(checked)
 
 

@@ -1,59 +1,58 @@
-"""Generate the C of the built-in materials: `python -m elastane.materials.compiler [NAME ...]`.
+"""Generate the C of materials: `python -m elastane.materials.compiler [MATERIAL ...]`.
 
-Each kernel set is compiled by a process of its own: Enzyme can crash the interpreter, and a crash
-must name its material and leave the others alone.
+Without arguments the checked-in kernels of all built-in materials are made anew.
 """
 
 import argparse
-import itertools
-import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from elastane.materials import MODELS
+from elastane.materials.compiler.build import (
+    CompileError,
+    KernelSet,
+    compile_apart,
+    copy_kernels,
+    find_kernel_sets,
+)
+from elastane.materials.compiler.errors import CheckError, UnsupportedError
 from elastane.materials.kernels import GENERATED
-from elastane.materials.model import Material, nearest
-
-
-def kernel_sets() -> Iterator[tuple[str, Material, dict[str, str]]]:
-    """Yield name, material and options of every kernel set of the built-in materials."""
-    for material in MODELS.values():
-        for values in itertools.product(*material.options.values()):
-            options = dict(zip(material.options, values, strict=True))
-            yield material.kernel_name(options), material, options
 
 
 def main() -> int:
-    """Compile the kernel sets that the command line names; return the exit code."""
-    known = {name: (material, options) for name, material, options in kernel_sets()}
+    """Compile what the command line names; return 0, or 2 if a material cannot be compiled."""
     parser = argparse.ArgumentParser(
-        prog="python -m elastane.materials.compiler", description=__doc__.split(":")[0]
+        prog="python -m elastane.materials.compiler", description="Generate the C of materials."
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(known))
+    parser.add_argument(
+        "materials",
+        nargs="*",
+        metavar="MATERIAL",
+        default=list(MODELS),
+        help=f"{', '.join(MODELS)}, or module:NAME for a material of your own (default: all)",
+    )
     parser.add_argument("--output", type=Path, default=GENERATED, help="folder of the C files")
-    parser.add_argument("--here", action="store_true", help="compile in this process")
+    parser.add_argument("--here", action="store_true", help="compile in this process, uncached")
     arguments = parser.parse_args()
-    for name in arguments.names:
-        if name not in known:
-            parser.error(f"unknown kernels {name!r}{nearest(name, known)}")
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    names = arguments.names or list(known)
-    if arguments.here:
+    try:
+        for reference in arguments.materials:
+            for kernels in find_kernel_sets(reference):
+                _compile(kernels, arguments.output, here=arguments.here)
+    except (CompileError, CheckError, UnsupportedError, ValueError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    return 0
+
+
+def _compile(kernels: KernelSet, folder: Path, *, here: bool) -> None:
+    if here:
+        # Imports Enzyme, which must not happen in the process that waits for this one.
         from elastane.materials.compiler.pipeline import compile_material
 
-        for name in names:
-            compile_material(*known[name], arguments.output)
-        return 0
-    return max(_compile_apart(name, arguments.output) for name in names)
-
-
-def _compile_apart(name: str, folder: Path) -> int:
-    command = [sys.executable, "-m", "elastane.materials.compiler", "--here", name]
-    code = subprocess.run([*command, "--output", str(folder)], check=False).returncode
-    outcome = "compiled" if code == 0 else f"failed with exit code {code}"
-    sys.stdout.write(f"{name}: {outcome}\n")
-    return abs(code)
+        compile_material(kernels.material, kernels.options, folder)
+    else:
+        copy_kernels(compile_apart(kernels), folder)
+        sys.stdout.write(f"{folder / kernels.name}.c\n")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from elastane.materials.compiler.qfunctions import Field, QFunction
 from elastane.materials.model import Material
 
 #: Longest right-hand side before a term gets a name of its own.
-LINE_WIDTH = 88
+LINE_WIDTH = 64
 
 #: More operations than this in one body spill registers on every machine.
 LARGEST_BODY = 5000
@@ -44,8 +44,10 @@ SIGNATURE = (
 def emit_file(
     graph: Graph, material: Material, kernel_name: str, qfunctions: Sequence[QFunction]
 ) -> str:
-    """Return the C file of a material: each function with parameters from the context and, as
-    `<name>_field`, with parameters from one more input.
+    """Return the C file of a material.
+
+    Each function comes twice: with the parameters from the context and, as `<name>_field`, from one
+    more input.
     """
     names = [parameter.name for parameter in material.kernel_parameters]
     parts = [_heading(material, kernel_name), PROLOGUE]

@@ -5,7 +5,7 @@ enzyme_ad 0.0.16: `enzyme-wrap` replaces a function by its derivative, and the p
 up what it leaves, without which the second derivative is several times as long.
 """
 
-from enzyme_ad.jax import enzyme_call
+from enzyme_ad.jax import enzyme_call  # type: ignore[import-untyped]
 
 from elastane.materials.compiler.errors import UnsupportedError
 

@@ -6,7 +6,7 @@ The 50-digit values are what the formulas mean; the doubles are what C will comp
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import mpmath
+import mpmath  # type: ignore[import-untyped]
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,7 +18,7 @@ DIGITS = 50
 
 
 def evaluate(
-    graph: Graph, outputs: Sequence[int], inputs: Mapping[str, NDArray[np.float64]]
+    graph: Graph, outputs: Sequence[int], inputs: Mapping[str, np.float64 | NDArray[np.float64]]
 ) -> NDArray[np.float64]:
     """Return the outputs in double precision, shape (outputs, points)."""
     values: dict[int, Any] = {}

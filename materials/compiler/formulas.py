@@ -4,7 +4,7 @@ An energy of H gives P and dP directly.  An energy of E gives S and dS by its si
 P = F S and dP = dH S + F dS with dE = (Fᵀ dH + dHᵀ F) / 2.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,7 +32,7 @@ class Formulas:
     graph: Graph
     strain_energy: int
     P: tuple[int, ...]
-    dP: tuple[int, ...]
+    dP: tuple[int, ...]  # noqa: N815
     J: int
 
 
@@ -77,7 +77,7 @@ def build_formulas(
     )
 
 
-def dot(graph: Graph, x: Sequence[int], y: Sequence[int]) -> int:
+def dot(graph: Graph, x: Iterable[int], y: Iterable[int]) -> int:
     """Return Σ x_k y_k, from left to right."""
     return graph.add(*(graph.multiply(int(a), int(b)) for a, b in zip(x, y, strict=True)))
 

@@ -245,7 +245,7 @@ def _transpose(graph: Graph, operation: Any, operands: list[Tensor]) -> Tensor:
 
 
 def _reverse(graph: Graph, operation: Any, operands: list[Tensor]) -> Tensor:
-    return np.flip(operands[0], _integers(operation, "dimensions"))
+    return np.flip(operands[0], tuple(_integers(operation, "dimensions")))
 
 
 def _broadcast(graph: Graph, operation: Any, operands: list[Tensor]) -> Tensor:

@@ -65,6 +65,7 @@ def compile_material(
         "checks": {law: f"{error:.0e}" for law, error in errors.items()},
     }
     text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+    folder.mkdir(parents=True, exist_ok=True)
     paths = folder / f"{name}.c", folder / f"{name}.json"
     for path, content in zip(paths, (code, text), strict=True):
         with written_aside(path) as aside:

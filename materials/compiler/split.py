@@ -18,8 +18,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import csr_matrix
-from scipy.sparse.csgraph import breadth_first_order, maximum_flow
+from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
+from scipy.sparse.csgraph import (  # type: ignore[import-untyped]
+    breadth_first_order,
+    maximum_flow,
+)
 
 from elastane.materials.compiler.accumulate import LIMITS, accumulate, depends_on
 from elastane.materials.compiler.formulas import Formulas
@@ -45,7 +48,7 @@ class Split:
     """
 
     stored: tuple[int, ...]
-    dP: tuple[int, ...]
+    dP: tuple[int, ...]  # noqa: N815
 
 
 def split(formulas: Formulas) -> Split:

@@ -1,0 +1,1 @@
+"""The generated C of the built-in materials, checked in: a run needs no compiler of energies."""

@@ -162,29 +162,32 @@ CEED_QFUNCTION(jacobian)(void *ctx, const CeedInt Q, const CeedScalar *const *in
     const CeedScalar qdata_7 = qdata[i + 7 * Q];
     const CeedScalar qdata_8 = qdata[i + 8 * Q];
     const CeedScalar qdata_9 = qdata[i + 9 * Q];
-    const CeedScalar t0 = qdata_9 * grad_du_6 + (qdata_3 * grad_du_0 + qdata_6 * grad_du_3) + (qdata_7 * grad_du_8 + (qdata_1 * grad_du_2 + qdata_4 * grad_du_5));
-    const CeedScalar t1 = lame_mu * t0;
-    const CeedScalar t2 = qdata_9 * grad_du_8 + (qdata_3 * grad_du_2 + qdata_6 * grad_du_5);
-    const CeedScalar t3 = qdata_7 * grad_du_6 + (qdata_1 * grad_du_0 + qdata_4 * grad_du_3);
-    const CeedScalar t4 = qdata_8 * grad_du_7 + (qdata_2 * grad_du_1 + qdata_5 * grad_du_4);
-    const CeedScalar t5 = lame_lambda * (t2 + (t3 + t4));
-    const CeedScalar t6 = lame_mu * 2.0;
-    const CeedScalar t7 = t5 + t6 * t3;
-    const CeedScalar t8 = qdata_8 * grad_du_6 + (qdata_2 * grad_du_0 + qdata_5 * grad_du_3) + (qdata_7 * grad_du_7 + (qdata_1 * grad_du_1 + qdata_4 * grad_du_4));
-    const CeedScalar t9 = lame_mu * t8;
-    const CeedScalar t10 = qdata_9 * grad_du_7 + (qdata_3 * grad_du_1 + qdata_6 * grad_du_4) + (qdata_8 * grad_du_8 + (qdata_2 * grad_du_2 + qdata_5 * grad_du_5));
-    const CeedScalar t11 = lame_mu * t10;
-    const CeedScalar t12 = t5 + t6 * t4;
-    const CeedScalar t13 = t6 * t2 + t5;
-    grad_dv[i] = qdata_0 * (qdata_3 * t1 + (qdata_1 * t7 + qdata_2 * t9));
-    grad_dv[i + Q] = qdata_0 * (qdata_3 * t11 + (qdata_1 * t9 + qdata_2 * t12));
-    grad_dv[i + 2 * Q] = qdata_0 * (qdata_3 * t13 + (qdata_1 * t1 + qdata_2 * t11));
-    grad_dv[i + 3 * Q] = qdata_0 * (qdata_6 * t1 + (qdata_4 * t7 + qdata_5 * t9));
-    grad_dv[i + 4 * Q] = qdata_0 * (qdata_6 * t11 + (qdata_4 * t9 + qdata_5 * t12));
-    grad_dv[i + 5 * Q] = qdata_0 * (qdata_6 * t13 + (qdata_4 * t1 + qdata_5 * t11));
-    grad_dv[i + 6 * Q] = qdata_0 * (qdata_9 * t1 + (qdata_7 * t7 + qdata_8 * t9));
-    grad_dv[i + 7 * Q] = qdata_0 * (qdata_9 * t11 + (qdata_7 * t9 + qdata_8 * t12));
-    grad_dv[i + 8 * Q] = qdata_0 * (qdata_9 * t13 + (qdata_7 * t1 + qdata_8 * t11));
+    const CeedScalar t0 = qdata_9 * grad_du_6 + (qdata_3 * grad_du_0 + qdata_6 * grad_du_3);
+    const CeedScalar t1 = qdata_7 * grad_du_8 + (qdata_1 * grad_du_2 + qdata_4 * grad_du_5);
+    const CeedScalar t2 = lame_mu * (t0 + t1);
+    const CeedScalar t3 = qdata_9 * grad_du_8 + (qdata_3 * grad_du_2 + qdata_6 * grad_du_5);
+    const CeedScalar t4 = qdata_7 * grad_du_6 + (qdata_1 * grad_du_0 + qdata_4 * grad_du_3);
+    const CeedScalar t5 = qdata_8 * grad_du_7 + (qdata_2 * grad_du_1 + qdata_5 * grad_du_4);
+    const CeedScalar t6 = lame_lambda * (t3 + (t4 + t5));
+    const CeedScalar t7 = lame_mu * 2.0;
+    const CeedScalar t8 = t6 + t7 * t4;
+    const CeedScalar t9 = qdata_8 * grad_du_6 + (qdata_2 * grad_du_0 + qdata_5 * grad_du_3);
+    const CeedScalar t10 = qdata_7 * grad_du_7 + (qdata_1 * grad_du_1 + qdata_4 * grad_du_4);
+    const CeedScalar t11 = lame_mu * (t9 + t10);
+    const CeedScalar t12 = qdata_9 * grad_du_7 + (qdata_3 * grad_du_1 + qdata_6 * grad_du_4);
+    const CeedScalar t13 = qdata_8 * grad_du_8 + (qdata_2 * grad_du_2 + qdata_5 * grad_du_5);
+    const CeedScalar t14 = lame_mu * (t12 + t13);
+    const CeedScalar t15 = t6 + t7 * t5;
+    const CeedScalar t16 = t7 * t3 + t6;
+    grad_dv[i] = qdata_0 * (qdata_3 * t2 + (qdata_1 * t8 + qdata_2 * t11));
+    grad_dv[i + Q] = qdata_0 * (qdata_3 * t14 + (qdata_1 * t11 + qdata_2 * t15));
+    grad_dv[i + 2 * Q] = qdata_0 * (qdata_3 * t16 + (qdata_1 * t2 + qdata_2 * t14));
+    grad_dv[i + 3 * Q] = qdata_0 * (qdata_6 * t2 + (qdata_4 * t8 + qdata_5 * t11));
+    grad_dv[i + 4 * Q] = qdata_0 * (qdata_6 * t14 + (qdata_4 * t11 + qdata_5 * t15));
+    grad_dv[i + 5 * Q] = qdata_0 * (qdata_6 * t16 + (qdata_4 * t2 + qdata_5 * t14));
+    grad_dv[i + 6 * Q] = qdata_0 * (qdata_9 * t2 + (qdata_7 * t8 + qdata_8 * t11));
+    grad_dv[i + 7 * Q] = qdata_0 * (qdata_9 * t14 + (qdata_7 * t11 + qdata_8 * t15));
+    grad_dv[i + 8 * Q] = qdata_0 * (qdata_9 * t16 + (qdata_7 * t2 + qdata_8 * t14));
   }
   return 0;
 }
@@ -219,29 +222,32 @@ CEED_QFUNCTION(jacobian_field)(void *ctx, const CeedInt Q, const CeedScalar *con
     const CeedScalar qdata_9 = qdata[i + 9 * Q];
     const CeedScalar lame_lambda = parameters[i];
     const CeedScalar lame_mu = parameters[i + Q];
-    const CeedScalar t0 = qdata_9 * grad_du_6 + (qdata_3 * grad_du_0 + qdata_6 * grad_du_3) + (qdata_7 * grad_du_8 + (qdata_1 * grad_du_2 + qdata_4 * grad_du_5));
-    const CeedScalar t1 = lame_mu * t0;
-    const CeedScalar t2 = qdata_9 * grad_du_8 + (qdata_3 * grad_du_2 + qdata_6 * grad_du_5);
-    const CeedScalar t3 = qdata_7 * grad_du_6 + (qdata_1 * grad_du_0 + qdata_4 * grad_du_3);
-    const CeedScalar t4 = qdata_8 * grad_du_7 + (qdata_2 * grad_du_1 + qdata_5 * grad_du_4);
-    const CeedScalar t5 = lame_lambda * (t2 + (t3 + t4));
-    const CeedScalar t6 = lame_mu * 2.0;
-    const CeedScalar t7 = t5 + t6 * t3;
-    const CeedScalar t8 = qdata_8 * grad_du_6 + (qdata_2 * grad_du_0 + qdata_5 * grad_du_3) + (qdata_7 * grad_du_7 + (qdata_1 * grad_du_1 + qdata_4 * grad_du_4));
-    const CeedScalar t9 = lame_mu * t8;
-    const CeedScalar t10 = qdata_9 * grad_du_7 + (qdata_3 * grad_du_1 + qdata_6 * grad_du_4) + (qdata_8 * grad_du_8 + (qdata_2 * grad_du_2 + qdata_5 * grad_du_5));
-    const CeedScalar t11 = lame_mu * t10;
-    const CeedScalar t12 = t5 + t6 * t4;
-    const CeedScalar t13 = t6 * t2 + t5;
-    grad_dv[i] = qdata_0 * (qdata_3 * t1 + (qdata_1 * t7 + qdata_2 * t9));
-    grad_dv[i + Q] = qdata_0 * (qdata_3 * t11 + (qdata_1 * t9 + qdata_2 * t12));
-    grad_dv[i + 2 * Q] = qdata_0 * (qdata_3 * t13 + (qdata_1 * t1 + qdata_2 * t11));
-    grad_dv[i + 3 * Q] = qdata_0 * (qdata_6 * t1 + (qdata_4 * t7 + qdata_5 * t9));
-    grad_dv[i + 4 * Q] = qdata_0 * (qdata_6 * t11 + (qdata_4 * t9 + qdata_5 * t12));
-    grad_dv[i + 5 * Q] = qdata_0 * (qdata_6 * t13 + (qdata_4 * t1 + qdata_5 * t11));
-    grad_dv[i + 6 * Q] = qdata_0 * (qdata_9 * t1 + (qdata_7 * t7 + qdata_8 * t9));
-    grad_dv[i + 7 * Q] = qdata_0 * (qdata_9 * t11 + (qdata_7 * t9 + qdata_8 * t12));
-    grad_dv[i + 8 * Q] = qdata_0 * (qdata_9 * t13 + (qdata_7 * t1 + qdata_8 * t11));
+    const CeedScalar t0 = qdata_9 * grad_du_6 + (qdata_3 * grad_du_0 + qdata_6 * grad_du_3);
+    const CeedScalar t1 = qdata_7 * grad_du_8 + (qdata_1 * grad_du_2 + qdata_4 * grad_du_5);
+    const CeedScalar t2 = lame_mu * (t0 + t1);
+    const CeedScalar t3 = qdata_9 * grad_du_8 + (qdata_3 * grad_du_2 + qdata_6 * grad_du_5);
+    const CeedScalar t4 = qdata_7 * grad_du_6 + (qdata_1 * grad_du_0 + qdata_4 * grad_du_3);
+    const CeedScalar t5 = qdata_8 * grad_du_7 + (qdata_2 * grad_du_1 + qdata_5 * grad_du_4);
+    const CeedScalar t6 = lame_lambda * (t3 + (t4 + t5));
+    const CeedScalar t7 = lame_mu * 2.0;
+    const CeedScalar t8 = t6 + t7 * t4;
+    const CeedScalar t9 = qdata_8 * grad_du_6 + (qdata_2 * grad_du_0 + qdata_5 * grad_du_3);
+    const CeedScalar t10 = qdata_7 * grad_du_7 + (qdata_1 * grad_du_1 + qdata_4 * grad_du_4);
+    const CeedScalar t11 = lame_mu * (t9 + t10);
+    const CeedScalar t12 = qdata_9 * grad_du_7 + (qdata_3 * grad_du_1 + qdata_6 * grad_du_4);
+    const CeedScalar t13 = qdata_8 * grad_du_8 + (qdata_2 * grad_du_2 + qdata_5 * grad_du_5);
+    const CeedScalar t14 = lame_mu * (t12 + t13);
+    const CeedScalar t15 = t6 + t7 * t5;
+    const CeedScalar t16 = t7 * t3 + t6;
+    grad_dv[i] = qdata_0 * (qdata_3 * t2 + (qdata_1 * t8 + qdata_2 * t11));
+    grad_dv[i + Q] = qdata_0 * (qdata_3 * t14 + (qdata_1 * t11 + qdata_2 * t15));
+    grad_dv[i + 2 * Q] = qdata_0 * (qdata_3 * t16 + (qdata_1 * t2 + qdata_2 * t14));
+    grad_dv[i + 3 * Q] = qdata_0 * (qdata_6 * t2 + (qdata_4 * t8 + qdata_5 * t11));
+    grad_dv[i + 4 * Q] = qdata_0 * (qdata_6 * t14 + (qdata_4 * t11 + qdata_5 * t15));
+    grad_dv[i + 5 * Q] = qdata_0 * (qdata_6 * t16 + (qdata_4 * t2 + qdata_5 * t14));
+    grad_dv[i + 6 * Q] = qdata_0 * (qdata_9 * t2 + (qdata_7 * t8 + qdata_8 * t11));
+    grad_dv[i + 7 * Q] = qdata_0 * (qdata_9 * t14 + (qdata_7 * t11 + qdata_8 * t15));
+    grad_dv[i + 8 * Q] = qdata_0 * (qdata_9 * t16 + (qdata_7 * t2 + qdata_8 * t14));
   }
   return 0;
 }
@@ -288,8 +294,8 @@ CEED_QFUNCTION(energy)(void *ctx, const CeedInt Q, const CeedScalar *const *in, 
     const CeedScalar t10 = grad_u_6 * qdata_8 + (grad_u_0 * qdata_2 + grad_u_3 * qdata_5) + (qdata_7 * grad_u_7 + (qdata_1 * grad_u_1 + qdata_4 * grad_u_4));
     const CeedScalar t11 = 0.5 * t10;
     const CeedScalar t12 = t11 * t11;
-    const CeedScalar t13 = lame_lambda * 0.5 * (t3 * t3) + lame_mu * (t0 * t0 + (t6 + (t9 + (t6 + (t2 * t2 + (t12 + (t9 + (t1 * t1 + t12))))))));
-    energy[i] = qdata_0 * t13;
+    const CeedScalar t13 = t0 * t0 + (t6 + (t9 + (t6 + (t2 * t2 + (t12 + (t9 + (t1 * t1 + t12)))))));
+    energy[i] = qdata_0 * (lame_lambda * 0.5 * (t3 * t3) + lame_mu * t13);
   }
   return 0;
 }
@@ -337,8 +343,8 @@ CEED_QFUNCTION(energy_field)(void *ctx, const CeedInt Q, const CeedScalar *const
     const CeedScalar t10 = grad_u_6 * qdata_8 + (grad_u_0 * qdata_2 + grad_u_3 * qdata_5) + (qdata_7 * grad_u_7 + (qdata_1 * grad_u_1 + qdata_4 * grad_u_4));
     const CeedScalar t11 = 0.5 * t10;
     const CeedScalar t12 = t11 * t11;
-    const CeedScalar t13 = lame_lambda * 0.5 * (t3 * t3) + lame_mu * (t0 * t0 + (t6 + (t9 + (t6 + (t2 * t2 + (t12 + (t9 + (t1 * t1 + t12))))))));
-    energy[i] = qdata_0 * t13;
+    const CeedScalar t13 = t0 * t0 + (t6 + (t9 + (t6 + (t2 * t2 + (t12 + (t9 + (t1 * t1 + t12)))))));
+    energy[i] = qdata_0 * (lame_lambda * 0.5 * (t3 * t3) + lame_mu * t13);
   }
   return 0;
 }
@@ -387,7 +393,7 @@ CEED_QFUNCTION(diagnostics)(void *ctx, const CeedInt Q, const CeedScalar *const 
     const CeedScalar t12 = t9 * t9;
     const CeedScalar t13 = t11 * t11;
     const CeedScalar t14 = t7 * t7;
-    const CeedScalar t15 = lame_mu * (t2 * t2 + (t12 + (t13 + (t12 + (t3 * t3 + (t14 + (t13 + (t0 * t0 + t14))))))));
+    const CeedScalar t15 = t12 + (t13 + (t12 + (t3 * t3 + (t14 + (t13 + (t0 * t0 + t14))))));
     diagnostics[i] = qdata_0;
     diagnostics[i + Q] = qdata_0 * (2.0 * (lame_mu * t0) + t5);
     diagnostics[i + 2 * Q] = qdata_0 * (2.0 * (lame_mu * t3) + t5);
@@ -396,7 +402,7 @@ CEED_QFUNCTION(diagnostics)(void *ctx, const CeedInt Q, const CeedScalar *const 
     diagnostics[i + 5 * Q] = qdata_0 * (2.0 * (lame_mu * t9));
     diagnostics[i + 6 * Q] = qdata_0 * (2.0 * (lame_mu * t11));
     diagnostics[i + 7 * Q] = qdata_0;
-    diagnostics[i + 8 * Q] = qdata_0 * (t1 * (t4 * t4) + t15);
+    diagnostics[i + 8 * Q] = qdata_0 * (t1 * (t4 * t4) + lame_mu * (t2 * t2 + t15));
   }
   return 0;
 }
@@ -446,7 +452,7 @@ CEED_QFUNCTION(diagnostics_field)(void *ctx, const CeedInt Q, const CeedScalar *
     const CeedScalar t12 = t9 * t9;
     const CeedScalar t13 = t11 * t11;
     const CeedScalar t14 = t7 * t7;
-    const CeedScalar t15 = lame_mu * (t2 * t2 + (t12 + (t13 + (t12 + (t3 * t3 + (t14 + (t13 + (t0 * t0 + t14))))))));
+    const CeedScalar t15 = t12 + (t13 + (t12 + (t3 * t3 + (t14 + (t13 + (t0 * t0 + t14))))));
     diagnostics[i] = qdata_0;
     diagnostics[i + Q] = qdata_0 * (2.0 * (lame_mu * t0) + t5);
     diagnostics[i + 2 * Q] = qdata_0 * (2.0 * (lame_mu * t3) + t5);
@@ -455,7 +461,7 @@ CEED_QFUNCTION(diagnostics_field)(void *ctx, const CeedInt Q, const CeedScalar *
     diagnostics[i + 5 * Q] = qdata_0 * (2.0 * (lame_mu * t9));
     diagnostics[i + 6 * Q] = qdata_0 * (2.0 * (lame_mu * t11));
     diagnostics[i + 7 * Q] = qdata_0;
-    diagnostics[i + 8 * Q] = qdata_0 * (t1 * (t4 * t4) + t15);
+    diagnostics[i + 8 * Q] = qdata_0 * (t1 * (t4 * t4) + lame_mu * (t2 * t2 + t15));
   }
   return 0;
 }
