@@ -34,7 +34,7 @@ from elastane.meshes.annulus import Annulus
 from elastane.meshes.body import Body
 from elastane.meshes.box import Box
 from elastane.meshes.cook import Cook
-from elastane.meshes.file import MeshFile
+from elastane.meshes.file_body import MeshFile
 from elastane.meshes.schwarz import SchwarzP
 from elastane.meshes.source import SubSurface
 from elastane.meshes.sphere_shell import SphereShell

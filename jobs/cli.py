@@ -1,0 +1,203 @@
+"""The command line: `elastane COMMAND`.
+
+Wrong input ends with one plain message and exit code 2; `--debug` shows the traceback as well.
+"""
+
+import argparse
+import json
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from elastane.jobs.faults import JobFileError
+from elastane.jobs.states import ExitCode
+from elastane.jobs.templates import KINDS
+from elastane.jobs.versions import installed_version
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; return the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        code: ExitCode = options.command(options)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.CONVERGED
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except JobFileError as error:
+        count = len(error.faults)
+        _complain(error, options, f"{error}\n{count} fault{'s' if count > 1 else ''} found")
+        return ExitCode.BAD_INPUT
+    except (ValueError, FileExistsError) as error:
+        _complain(error, options, str(error))
+        return ExitCode.BAD_INPUT
+    except Exception as error:
+        _complain(error, options, str(error) or type(error).__name__)
+        return ExitCode.ENVIRONMENT
+    return code
+
+
+def _complain(error: Exception, options: argparse.Namespace, message: str) -> None:
+    """Tell the user what is wrong, on stderr."""
+    sys.stderr.write(f"{message}\n")
+    if options.debug:
+        traceback.print_exception(error)
+
+
+def _say(text: str) -> None:
+    """Write a line, in the encoding that the terminal has."""
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+
+
+def _run(options: argparse.Namespace) -> ExitCode:
+    from elastane.jobs.run import run_job
+
+    return run_job(
+        options.job, options.ranks, options.output, options.force, options.debug, sys.stdout
+    )
+
+
+def _check(options: argparse.Namespace) -> ExitCode:
+    from elastane.jobs.check import check_job, summary
+
+    _say(summary(check_job(options.job)))
+    return ExitCode.CONVERGED
+
+
+def _schema(options: argparse.Namespace) -> ExitCode:
+    from elastane.jobs.json_schema import job_schema
+
+    _say(json.dumps(job_schema(), indent=2))
+    return ExitCode.CONVERGED
+
+
+def _init(options: argparse.Namespace) -> ExitCode:
+    from elastane.jobs.templates import write_template
+
+    path = write_template(options.kind, Path())
+    _say(f"wrote {path}; next: elastane check {path}")
+    return ExitCode.CONVERGED
+
+
+def _materials_list(options: argparse.Namespace) -> ExitCode:
+    from elastane.materials.describe import list_models
+
+    _say(list_models())
+    return ExitCode.CONVERGED
+
+
+def _materials_show(options: argparse.Namespace) -> ExitCode:
+    from elastane.materials import find_model
+    from elastane.materials.describe import describe
+
+    _say(describe(find_model(options.name)))
+    return ExitCode.CONVERGED
+
+
+def _materials_code(options: argparse.Namespace) -> ExitCode:
+    from elastane.materials import find_model
+    from elastane.materials.kernels import find_kernels
+
+    given = (option.partition("=") for option in options.option)
+    choices = {name: value for name, _, value in given}
+    _say(find_kernels(find_model(options.name), choices).source)
+    return ExitCode.CONVERGED
+
+
+def _mesh_info(options: argparse.Namespace) -> ExitCode:
+    from elastane.jobs.mesh_info import describe_mesh
+
+    _say(describe_mesh(options.file))
+    return ExitCode.CONVERGED
+
+
+def _doctor(options: argparse.Namespace) -> ExitCode:
+    from elastane.jobs.doctor import examine, is_able_to_solve, report
+
+    findings = list(examine())
+    _say(report(findings))
+    return ExitCode.CONVERGED if is_able_to_solve(findings) else ExitCode.ENVIRONMENT
+
+
+def _parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    parser = argparse.ArgumentParser(
+        prog="elastane",
+        description="Finite-strain solid mechanics with matrix-free high-order elements.",
+        epilog="exit codes: 0 converged, 2 bad input, 3 did not converge, 4 environment, "
+        "130 interrupted",
+    )
+    version = installed_version("elastane") or "(run from its sources)"
+    parser.add_argument("--version", action="version", version=f"elastane {version}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", parents=[common], help="solve a job on this machine")
+    run.add_argument("job", type=Path, metavar="JOB.yml")
+    run.add_argument("-n", "--ranks", type=_ranks, default=1, help="MPI ranks (default 1)")
+    run.add_argument("-o", "--output", type=Path, metavar="DIR", help="the run folder")
+    run.add_argument(
+        "--force", action="store_true", help="replace an earlier run of the same job in DIR"
+    )
+    run.set_defaults(command=_run)
+
+    check = commands.add_parser(
+        "check", parents=[common], help="say everything that can be known without solving"
+    )
+    check.add_argument("job", type=Path, metavar="JOB.yml")
+    check.set_defaults(command=_check)
+
+    schema = commands.add_parser(
+        "schema", parents=[common], help="print the JSON Schema of the job file"
+    )
+    schema.set_defaults(command=_schema)
+
+    init = commands.add_parser("init", parents=[common], help="write a job file to start from")
+    init.add_argument("kind", nargs="?", choices=KINDS, default="cantilever", metavar="KIND",
+                      help=f"one of {', '.join(KINDS)}")  # fmt: skip
+    init.set_defaults(command=_init)
+
+    materials = commands.add_parser("materials", parents=[common], help="the material models")
+    materials.set_defaults(command=_materials_list)
+    actions = materials.add_subparsers(metavar="list | show NAME | code NAME")
+    listing = actions.add_parser("list", parents=[common], help="all models")
+    listing.set_defaults(command=_materials_list)
+    show = actions.add_parser("show", parents=[common], help="one model and its parameters")
+    show.add_argument("name")
+    show.set_defaults(command=_materials_show)
+    code = actions.add_parser("code", parents=[common], help="the generated C of a model")
+    code.add_argument("name")
+    code.add_argument("option", nargs="*", help="such as volumetric=j2")
+    code.set_defaults(command=_materials_code)
+
+    mesh = commands.add_parser("mesh", parents=[common], help="meshes")
+    mesh_actions = mesh.add_subparsers(required=True, metavar="info FILE")
+    info = mesh_actions.add_parser(
+        "info", parents=[common], help="cells, orders, regions, surfaces, worst element"
+    )
+    info.add_argument("file", type=Path)
+    info.set_defaults(command=_mesh_info)
+
+    doctor = commands.add_parser(
+        "doctor", parents=[common], help="what is installed, what works, what is missing"
+    )
+    doctor.set_defaults(command=_doctor)
+    return parser
+
+
+def _ranks(text: str) -> int:
+    """Return a number of ranks."""
+    ranks = int(text)
+    if not 1 <= ranks <= 1_000_000:
+        raise ValueError
+    return ranks
+
+
+if __name__ == "__main__":
+    sys.exit(main())

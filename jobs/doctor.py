@@ -1,0 +1,191 @@
+"""`elastane doctor`: what is installed, what works, what is missing and how to get it.
+
+Whatever may crash is tried in a process of its own: a library built for another processor ends the
+process that loads it.
+"""
+
+import platform
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from elastane.jobs.launchers import find_mpiexec, num_cores
+from elastane.jobs.versions import installed_version
+from elastane.materials.compiler.native import NativeBuildError, find_compiler
+from elastane.solver.backends import BACKENDS
+
+PROBE_SECONDS = 60.0
+
+MPI_PROBE = "from mpi4py import MPI; print(MPI.Get_library_version().splitlines()[0].strip(chr(0)))"
+PETSC_PROBE = """
+from petsc4py import PETSc
+has = PETSc.Sys.hasExternalPackage
+print(".".join(map(str, PETSc.Sys.getVersion())), PETSc.IntType().itemsize * 8,
+      *[name for name in ("hypre", "ptscotch", "parmetis") if has(name)])
+"""
+CEED_PROBE = """
+import sys
+import libceed
+ceed = libceed.Ceed(sys.argv[1])
+vector = ceed.Vector(8)
+vector.set_value(1.0)
+assert vector.norm() > 0.0
+print(ceed.get_resource())
+"""
+CPU_RESOURCES = ("/cpu/self/avx/blocked", "/cpu/self/opt/blocked", "/cpu/self/ref/blocked")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        what: What was looked at.
+        state: "ok", "missing" (a solve needs it) or "optional" (missing, and nothing needs it).
+        text: What was found, or how to get what is missing.
+    """
+
+    what: str
+    state: str
+    text: str
+
+
+def examine() -> Iterator[Finding]:
+    """Yield what this machine has and lacks."""
+    yield Finding("Elastane", "ok", installed_version("elastane") or "run from its sources")
+    yield Finding("Python", "ok", f"{platform.python_version()} on {platform.platform()}")
+    yield _processor()
+    yield _mpi()
+    yield _mpiexec()
+    yield from _petsc()
+    yield from _ceed()
+    yield _compiler()
+    yield from _material_tools()
+
+
+def report(findings: list[Finding]) -> str:
+    """Return the findings for a terminal."""
+    marks = {"ok": "ok", "missing": "MISSING", "optional": "-"}
+    return "\n".join(f"{marks[f.state]:<9}{f.what:<22}{f.text}" for f in findings)
+
+
+def is_able_to_solve(findings: list[Finding]) -> bool:
+    """Return whether nothing is missing that a solve needs."""
+    return all(finding.state != "missing" for finding in findings)
+
+
+def probe(code: str, *arguments: str) -> tuple[bool, str]:
+    """Run Python code in a process of its own; return whether it went well, and its last words."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=PROBE_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return False, f"no answer within {PROBE_SECONDS:.0f} s"
+    if done.returncode == 0:
+        return True, done.stdout.strip()
+    if done.returncode < 0:
+        return False, f"dies of {signal.Signals(-done.returncode).name}"
+    lines = done.stderr.strip().splitlines()
+    return False, lines[-1][:200] if lines else f"ends with code {done.returncode}"
+
+
+def _processor() -> Finding:
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
+    except OSError:
+        flags = []
+    has = "avx512f" in flags
+    text = f"{num_cores()} cores, {'with' if has else 'without'} AVX-512"
+    if has or platform.machine() != "x86_64":
+        return Finding("processor", "ok", text)
+    return Finding(
+        "processor", "optional", f"{text}: the libceed wheel needs it; build libCEED here instead"
+    )
+
+
+def _mpi() -> Finding:
+    fine, text = probe(MPI_PROBE)
+    if fine:
+        return Finding("MPI", "ok", f"{text}, mpi4py {installed_version('mpi4py')}")
+    return Finding("MPI", "missing", f"{text}; pip install mpi4py, after an MPI with its headers")
+
+
+def _mpiexec() -> Finding:
+    path = find_mpiexec()
+    if path is not None:
+        return Finding("mpiexec", "ok", path)
+    return Finding("mpiexec", "optional", "more than one rank needs it: apt install openmpi-bin")
+
+
+def _petsc() -> Iterator[Finding]:
+    fine, text = probe(PETSC_PROBE)
+    if not fine:
+        yield Finding(
+            "PETSc", "missing", f"{text}; pip install petsc petsc4py, configured --with-hypre=1"
+        )
+        return
+    version, bits, *packages = text.split()
+    yield Finding("PETSc", "ok", f"{version}, indices of {bits} bits")
+    if "hypre" in packages:
+        yield Finding("hypre", "ok", "in PETSc: the coarse solver boomeramg works")
+    else:
+        yield Finding(
+            "hypre", "optional", "not in PETSc: write solver.multigrid.coarse: gamg in the job"
+        )
+    partitioners = [name for name in ("ptscotch", "parmetis") if name in packages]
+    if partitioners:
+        yield Finding("partitioner", "ok", partitioners[0])
+    else:
+        yield Finding(
+            "partitioner",
+            "optional",
+            "simple only, which costs communication: build PETSc with PT-Scotch or ParMETIS",
+        )
+
+
+def _ceed() -> Iterator[Finding]:
+    version = installed_version("libceed")
+    if version is None:
+        yield Finding("libCEED", "missing", "pip install libceed==0.12.0")
+        return
+    answers = {resource: probe(CEED_PROBE, resource) for resource in CPU_RESOURCES}
+    working = [resource for resource, (fine, text) in answers.items() if fine and text == resource]
+    if working:
+        yield Finding("libCEED", "ok", f"{version}: {', '.join(working)}")
+    else:
+        yield Finding("libCEED", "missing", f"{version}, but {answers[CPU_RESOURCES[-1]][1]}")
+    for name, backend in BACKENDS.items():
+        if backend.resource.startswith("/gpu/"):
+            fine, text = probe(CEED_PROBE, backend.resource)
+            works = fine and text == backend.resource
+            hint = "needs a libCEED and a PETSc built for it"
+            state, words = ("ok", text) if works else ("optional", hint)
+            yield Finding(f"backend {name}", state, words)
+
+
+def _compiler() -> Finding:
+    try:
+        return Finding("C compiler", "ok", " ".join(find_compiler()))
+    except NativeBuildError as error:
+        return Finding("C compiler", "missing", f"{error}")
+
+
+def _material_tools() -> Iterator[Finding]:
+    for package in ("jax", "enzyme-ad"):
+        version = installed_version(package)
+        if version is not None:
+            yield Finding(package, "ok", version)
+        else:
+            yield Finding(
+                package, "optional", "only to add or change a material: elastane[materials]"
+            )

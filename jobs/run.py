@@ -1,0 +1,175 @@
+"""`elastane run`: checks a job, starts its worker, shows its progress and tells how it ended."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any, TextIO
+
+from elastane.jobs.check import check_job
+from elastane.jobs.job import Job
+from elastane.jobs.launchers import Launch, launch_worker
+from elastane.jobs.paths import RunFolder, claim_run_folder, new_run_folder
+from elastane.jobs.progress import EventTail, Progress, in_time
+from elastane.jobs.result import empty_result, end_result, read_result, write_result, write_text
+from elastane.jobs.states import EXIT_CODES, ExitCode, Status
+
+POLL_SECONDS = 0.1
+#: A solve stops between two Newton iterations; after so long it is stopped by force.
+PATIENCE_SECONDS = 60.0
+#: After its end a worker's children (mpiexec's ranks) get this long.
+KILL_SECONDS = 5.0
+
+
+def run_job(
+    path: Path, ranks: int, output: Path | None, force: bool, debug: bool, stream: TextIO
+) -> ExitCode:
+    """Solve a job on this machine; return the exit code.
+
+    Raises:
+        JobFileError: If the job is not sound; nothing is written then.
+        RunFolderError: If the run folder cannot be used.
+        MissingDependencyError: If something that a solve needs is missing.
+    """
+    checked = check_job(path)
+    job = checked.job
+    for warning in checked.warnings:
+        stream.write(f"warning: {warning}\n")
+    launch_worker(Path(), ranks)  # before the folder is made: is everything there?
+    folder = (
+        new_run_folder(job.name) if output is None else claim_run_folder(output, job.name, force)
+    )
+    write_text(folder.job, job.effective_yaml())
+    write_result(
+        folder.result, empty_result(job.name, job.problem.degree, job.problem.backend, ranks)
+    )
+    progress = Progress(stream, job.problem.loading.steps)
+    interrupted, returncode = supervise(launch_worker(folder.root, ranks, debug), folder, progress)
+    _settle(folder, interrupted, returncode)
+    return _tell(folder, job, returncode, stream)
+
+
+def supervise(launch: Launch, folder: RunFolder, progress: Progress) -> tuple[bool, int]:
+    """Run the worker to its end; return whether it was asked to stop, and its return code.
+
+    The first SIGINT or SIGTERM asks the solve to stop after its iteration, the second kills it.
+    """
+    tail = EventTail(folder.events)
+    asked = 0
+    deadline = float("inf")
+    with _stop_requests() as requests:
+        process = _start(launch, folder)
+        while process.poll() is None:
+            for event in tail.new_events():
+                progress.show(event)
+            progress.refresh()
+            if requests and not asked:
+                process.send_signal(signal.SIGUSR2)  # mpiexec passes it on to its ranks
+                deadline = time.monotonic() + PATIENCE_SECONDS
+            asked = len(requests)
+            if asked > 1 or time.monotonic() > deadline:
+                _end(process)
+            time.sleep(POLL_SECONDS)
+    for event in tail.new_events():
+        progress.show(event)
+    progress.clear()
+    return asked > 0, process.returncode
+
+
+def _start(launch: Launch, folder: RunFolder) -> "subprocess.Popen[bytes]":
+    """Start the worker; what it prints goes to the log."""
+    with folder.log.open("ab") as log:
+        return subprocess.Popen(
+            launch.command,
+            env=dict(launch.environment),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # a Ctrl-C is ours to pass on
+        )
+
+
+@contextmanager
+def _stop_requests() -> Iterator[list[int]]:
+    """Collect SIGINT and SIGTERM in a list instead of obeying them."""
+    requests: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        requests.append(number)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield requests
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """End the worker and all its children."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            # The worker leads its own process group.
+            os.killpg(process.pid, number)
+            process.wait(KILL_SECONDS)
+        except (ProcessLookupError, subprocess.TimeoutExpired):
+            continue
+        return
+
+
+def _settle(folder: RunFolder, interrupted: bool, returncode: int) -> None:
+    """Make result.json final where the worker could not."""
+    if interrupted:
+        end_result(folder.result, Status.INTERRUPTED, "killed before it could stop by itself")
+    end_result(folder.result, Status.FAILED, _death(returncode, folder))
+
+
+def _death(returncode: int, folder: RunFolder) -> str:
+    """Return in words how a worker died that left no result."""
+    number = -returncode if returncode < 0 else returncode - 128
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        return f"the worker ended with code {returncode} without a result; see {folder.log}"
+    causes = {
+        "SIGILL": "an instruction that this processor does not have: the libceed wheel needs "
+        "AVX-512; `elastane doctor` says more",
+        "SIGKILL": "killed, perhaps for want of memory: use more nodes or a coarser mesh",
+        "SIGSEGV": "it crashed; please report the job file",
+        "SIGBUS": "it crashed; is the disk or /dev/shm full?",
+    }
+    cause = causes.get(name, "it was ended from outside")
+    return f"the worker died of {name}: {cause}; see {folder.log}"
+
+
+def _tell(folder: RunFolder, job: Job, returncode: int, stream: TextIO) -> ExitCode:
+    """Say what was computed, how long it took and where it lies; return the exit code."""
+    result = read_result(folder.result)
+    status = Status(result["status"])
+    if status is Status.CONVERGED:
+        stream.write(
+            f"converged in {len(result['steps'])} load steps: strain energy "
+            f"{result['strain_energy']:.12g}, largest displacement "
+            f"{result['max_displacement']:.6g}\n"
+        )
+    else:
+        sys.stderr.write(f"{status.value}: {result['message']}\n")
+    stream.write(_timings(result) + "\n")
+    series = folder.series(job.problem.output.format)
+    if series.exists():
+        stream.write(f"fields for ParaView: {series}\n")
+    stream.write(f"everything else: {folder.root}\n")
+    if status is Status.FAILED and returncode == ExitCode.BAD_INPUT:
+        return ExitCode.BAD_INPUT
+    return EXIT_CODES[status]
+
+
+def _timings(result: dict[str, Any]) -> str:
+    """Return the seconds of each part, in one line."""
+    parts = [f"{name} {in_time(result['timings'][name])}" for name in ("setup", "solve", "output")]
+    return f"time: {', '.join(parts)}"

@@ -1,0 +1,144 @@
+"""The one door into the run-time: solves the job of a run folder on all ranks.
+
+    python -m mpi4py -m elastane.jobs.worker RUN [--debug]
+
+starts one rank; mpiexec or a scheduler starts more.  An error on one rank is written into
+result.json and ends the whole job, which MPI alone would leave hanging.
+"""
+
+import argparse
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from elastane.jobs.job import load_job
+from elastane.jobs.paths import RunFolder
+from elastane.jobs.recorder import Recorder
+from elastane.jobs.result import end_result
+from elastane.jobs.states import EXIT_CODES, ExitCode, Status
+from elastane.jobs.versions import versions
+from elastane.solver.problem import Problem
+from elastane.solver.report import Report
+
+if TYPE_CHECKING:
+    from mpi4py import MPI
+
+#: Ask the solve to stop; mpiexec passes SIGUSR2 on to all ranks, but kills them on the others.
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)
+
+Solve = Callable[[Problem, Path, "RankObserver", "MPI.Intracomm"], Report]
+
+
+class RankObserver:
+    """What a solve talks to on each rank.
+
+    Args:
+        recorder: Writes the run folder; None on every rank but 0.
+    """
+
+    def __init__(self, recorder: Recorder | None) -> None:
+        self._recorder = recorder
+        self._stop = False
+
+    def listen(self) -> None:
+        """Take signals as a request to stop after the current iteration."""
+        for number in STOP_SIGNALS:
+            signal.signal(number, self._note_signal)
+
+    def _note_signal(self, number: int, frame: FrameType | None) -> None:
+        self._stop = True
+
+    def event(self, kind: str, **values: Any) -> None:
+        """Write an event down."""
+        if self._recorder is not None:
+            self._recorder.event(kind, values)
+
+    def stop_requested(self) -> bool:
+        """Return whether this rank was told to stop."""
+        return self._stop
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Solve the job of a run folder; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m elastane.jobs.worker")
+    parser.add_argument("run_folder", type=Path)
+    parser.add_argument("--debug", action="store_true")
+    options = parser.parse_args(arguments)
+    folder = RunFolder(options.run_folder)
+    try:
+        from mpi4py import MPI
+
+        from elastane.solver.loading import solve
+    except ImportError as error:
+        return _give_up(folder, error, "", options.debug)
+    return run(folder, solve, MPI.COMM_WORLD, options.debug)
+
+
+def run(folder: RunFolder, solve: Solve, comm: "MPI.Intracomm", debug: bool = False) -> int:
+    """Solve the job of a run folder on all ranks; return the exit code.
+
+    An error on any rank ends all ranks of a parallel run from here.
+    """
+    try:
+        return _solve(folder, solve, comm)
+    except (Exception, KeyboardInterrupt) as error:
+        where = f"rank {comm.rank} of {comm.size}: " if comm.size > 1 else ""
+        code = _give_up(folder, error, where, debug)
+        if comm.size > 1:
+            sys.stderr.flush()
+            comm.Abort(code)
+        return code
+
+
+def _solve(folder: RunFolder, solve: Solve, comm: "MPI.Intracomm") -> int:
+    problem = comm.bcast(load_job(folder.job).problem if comm.rank == 0 else None)
+    assert isinstance(problem, Problem)
+    recorder = Recorder(folder, problem, comm.size, versions()) if comm.rank == 0 else None
+    observer = RankObserver(recorder)
+    observer.listen()
+    report = solve(problem, folder.root, observer, comm)
+    if recorder is not None:
+        recorder.finish(report)
+    return EXIT_CODES[Status(report.status)]
+
+
+def _give_up(folder: RunFolder, error: BaseException, where: str, debug: bool) -> ExitCode:
+    """Say why the run failed, in result.json, in the log and for developers; return the code."""
+    code, message = explain(error)
+    status = Status.INTERRUPTED if code is ExitCode.INTERRUPTED else Status.FAILED
+    sys.stderr.write(f"{where}{message}\n")
+    details = "".join(traceback.format_exception(error))
+    if debug:
+        sys.stderr.write(details)
+    try:
+        with folder.traceback.open("a", encoding="utf-8") as stream:
+            stream.write(f"{where or 'the only rank: '}process {os.getpid()}\n{details}\n")
+        end_result(folder.result, status, where + message)
+    except (OSError, ValueError) as trouble:
+        sys.stderr.write(f"the result could not be written: {trouble}\n")
+    return code
+
+
+def explain(error: BaseException) -> tuple[ExitCode, str]:
+    """Return the exit code of an error, and what it means for the user."""
+    if isinstance(error, KeyboardInterrupt):
+        return ExitCode.INTERRUPTED, "interrupted before the solve began"
+    if isinstance(error, ImportError):
+        return ExitCode.ENVIRONMENT, f"{error}: `elastane doctor` says how to get it"
+    if isinstance(error, MemoryError):
+        advice = "use more nodes, a lower degree or a coarser mesh"
+        return ExitCode.ENVIRONMENT, f"not enough memory ({error}): {advice}"
+    if isinstance(error, OSError):
+        return ExitCode.ENVIRONMENT, f"{error}"
+    if isinstance(error, ValueError):
+        return ExitCode.BAD_INPUT, f"{error}"
+    return ExitCode.ENVIRONMENT, f"{type(error).__name__}: {error}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
