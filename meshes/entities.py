@@ -91,6 +91,21 @@ def find_entities(cells: Ints) -> Entities:
     return Entities(num_vertices, cells, edges, facets, cell_edges, cell_facets)
 
 
+def find_facets(entities: Entities, corners: Ints) -> Ints:
+    """Return the facet with these vertices in any order, -1 if there is none, shape (num,).
+
+    Args:
+        entities: Entities of the mesh.
+        corners: Shape (num, 4).
+    """
+    rows = np.concatenate([entities.facets, np.sort(corners, axis=1)])
+    different, number = _unique_rows(rows[:, None, :])
+    facet_of_row = np.full(len(different), -1, dtype=np.int64)
+    num_facets = len(entities.facets)
+    facet_of_row[number[:num_facets, 0]] = np.arange(num_facets)
+    return facet_of_row[number[num_facets:, 0]]
+
+
 def surface_entities(entities: Entities, surface: Ints) -> SurfaceEntities:
     """Return what lies on a surface, given as pairs (cell, facet) of shape (num, 2)."""
     cell, side = surface[:, 0], surface[:, 1]

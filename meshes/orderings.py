@@ -3,7 +3,7 @@
 An ordering is an integer table t with t[m] = our tensor number of the node that the other program
 counts as its m-th (from 0), so that for connectivities of shape (num_cells, num_nodes)
 
-    theirs = ours[:, t],        ours = theirs[:, inverse(t)].
+    theirs = ours[:, t],        ours = theirs[:, argsort(t)].
 
 Hexahedra with 20 nodes have no nodes on facets and inside; t then numbers into the 27 nodes of
 degree 2, and `serendipity` gives the seven missing ones.
@@ -13,7 +13,7 @@ Abaqus Elements Guide, Three-dimensional solid element library; L. A. Schoof, V.
 EXODUS II, Sandia report SAND92-2137, section 4.8.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 
 import numpy as np
@@ -73,14 +73,6 @@ EXODUS_27: Ints = _quadratic(
     *_EIGHT, *_LOWER, *_UPRIGHT, *_UPPER, _INSIDE, _Z_MIN, _Z_MAX, _X_MIN, _X_MAX, _Y_MIN, _Y_MAX
 )
 
-#: Tables of fixed size by program and number of nodes.
-ORDERINGS: Mapping[str, Mapping[int, Ints]] = {
-    "vtk": {8: LINEAR, 20: VTK_20, 27: VTK_27},
-    "gmsh": {8: LINEAR, 20: GMSH_20},
-    "abaqus": {8: LINEAR, 20: ABAQUS_20, 27: ABAQUS_27},
-    "exodus": {8: LINEAR, 20: EXODUS_20, 27: EXODUS_27},
-}
-
 #: Our facet for each side, as Abaqus (S1, S2, ...) and Exodus (1, 2, ...) count them.
 ABAQUS_SIDES: Ints = np.array([4, 5, 2, 1, 3, 0])
 EXODUS_SIDES: Ints = np.array([2, 1, 3, 0, 4, 5])
@@ -130,9 +122,19 @@ def gmsh_lagrange(degree: int) -> Ints:
     return _tensor_numbers(_gmsh_hexahedron(degree * _CORNERS, degree), degree)
 
 
-def inverse(table: Ints) -> Ints:
-    """Return the table that undoes a complete one."""
-    return np.argsort(table)
+def from_other(program: str, num_nodes: int) -> Ints:
+    """Return r with ours = theirs[:, r]: tensor order, or VTK's order for 20 nodes.
+
+    Args:
+        program: A key of `ORDERINGS`.
+        num_nodes: Nodes of a hexahedron.
+    """
+    degree = round(num_nodes ** (1 / 3)) - 1
+    table = ORDERINGS[program].get(num_nodes)
+    if table is None:
+        table = COMPLETE_ORDERINGS[program](degree)
+    wanted = VTK_20 if num_nodes == 20 else np.arange(num_nodes)
+    return np.argsort(table)[np.searchsorted(np.sort(table), wanted)]
 
 
 @cache
@@ -189,3 +191,21 @@ def _gmsh_quadrilateral(corners: Ints, degree: int) -> Ints:
         return corners[:1]
     edges = [_between(corners[a], corners[b], degree) for a, b in _LOWER]
     return np.concatenate([corners, *edges, _gmsh_facet_inside(corners, degree)])
+
+
+#: Tables of fixed size by program and number of nodes.
+ORDERINGS: Mapping[str, Mapping[int, Ints]] = {
+    "vtk": {8: LINEAR, 20: VTK_20, 27: VTK_27},
+    "gmsh": {8: LINEAR, 20: GMSH_20},
+    "abaqus": {8: LINEAR, 20: ABAQUS_20, 27: ABAQUS_27},
+    "exodus": {8: LINEAR, 20: EXODUS_20, 27: EXODUS_27},
+    "vtk lagrange": {},
+    "vtk lagrange before 2.1": {},
+}
+
+#: Tables of any degree, for the numbers of nodes that have none above.
+COMPLETE_ORDERINGS: Mapping[str, Callable[[int], Ints]] = {
+    "gmsh": gmsh_lagrange,
+    "vtk lagrange": vtk_lagrange,
+    "vtk lagrange before 2.1": vtk_lagrange_before_2_1,
+}

@@ -10,18 +10,20 @@ from elastane.meshes.body import Body, check_finite, check_resolution
 from elastane.meshes.box import Box
 from elastane.meshes.cook import Cook
 from elastane.meshes.element_map import corner_coordinates
+from elastane.meshes.file_body import MeshFile
 from elastane.meshes.mesh import FACET_CORNERS, Ints, Mesh
 from elastane.meshes.names import unknown_name
 from elastane.meshes.schwarz import SchwarzP
 from elastane.meshes.sphere_shell import SphereShell
 
-#: Bodies by their key in the section `mesh` of a job file.
+#: Bodies by their key in the section `mesh` of a job file; that of a file has its path alone.
 BODIES: Mapping[str, type[Body]] = {
     "box": Box,
     "annulus": Annulus,
     "sphere_shell": SphereShell,
     "cook": Cook,
     "schwarz_p": SchwarzP,
+    "file": MeshFile,
 }
 
 #: A corner counts as inside a box if it is outside by less than this part of the body's diagonal.
