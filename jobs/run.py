@@ -159,7 +159,8 @@ def _tell(folder: RunFolder, job: Job, returncode: int, stream: TextIO) -> ExitC
         )
     else:
         sys.stderr.write(f"{status.value}: {result['message']}\n")
-    stream.write(_timings(result) + "\n")
+    if any(result["timings"].values()):
+        stream.write(_timings(result) + "\n")
     series = folder.series(job.problem.output.format)
     if series.exists():
         stream.write(f"fields for ParaView: {series}\n")

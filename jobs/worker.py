@@ -135,9 +135,21 @@ def explain(error: BaseException) -> tuple[ExitCode, str]:
         return ExitCode.ENVIRONMENT, f"not enough memory ({error}): {advice}"
     if isinstance(error, OSError):
         return ExitCode.ENVIRONMENT, f"{error}"
-    if isinstance(error, ValueError):
+    if isinstance(error, ValueError) and _is_raised_by_us(error):
         return ExitCode.BAD_INPUT, f"{error}"
-    return ExitCode.ENVIRONMENT, f"{type(error).__name__}: {error}"
+    if isinstance(error, RuntimeError) and _is_raised_by_us(error):
+        return ExitCode.ENVIRONMENT, f"{error}"
+    return (
+        ExitCode.ENVIRONMENT,
+        f"{type(error).__name__}: {error}; this is a fault of the program or of a library under "
+        "it: please report it with traceback.txt",
+    )
+
+
+def _is_raised_by_us(error: BaseException) -> bool:
+    """Return whether our own code raised an error, and no library under it."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return bool(frames) and str(frames[-1].f_globals.get("__name__")).startswith("elastane.")
 
 
 if __name__ == "__main__":
