@@ -17,6 +17,7 @@ All but the last are evaluated in 50 digits, where rounding cannot excuse anythi
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import mpmath  # type: ignore[import-untyped]
@@ -95,7 +96,7 @@ def check_split(material: Material, formulas: Formulas, choice: Split) -> dict[s
     if strain:
         names = ", ".join(str(graph.nodes[node].value) for node in strain)
         raise CheckError("split", "storing enough", np.zeros((3, 3)), f"dP needs {names}")
-    rewritten = Formulas(graph, formulas.strain_energy, formulas.P, choice.dP, formulas.J)
+    rewritten = replace(formulas, dP=choice.dP)
     worst: dict[str, float] = {}
     for parameters in _parameters(material):
         point, other = _Point(rewritten, parameters), _Point(formulas, parameters)

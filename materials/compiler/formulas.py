@@ -26,7 +26,8 @@ class Formulas:
         strain_energy: ψ.
         P: First Piola-Kirchhoff stress, row by row.
         dP: Its increment along dH, row by row.
-        J: det F; the constant 1 if the material is not for finite strain.
+        J: Volume ratio: det F, or 1 + tr ε if the material is not for finite strain.
+        finite_strain: Whether the material is for finite strain.
     """
 
     graph: Graph
@@ -34,6 +35,7 @@ class Formulas:
     P: tuple[int, ...]
     dP: tuple[int, ...]  # noqa: N815
     J: int
+    finite_strain: bool
 
 
 def tensor_inputs(graph: Graph, name: str) -> Tensor:
@@ -73,7 +75,8 @@ def build_formulas(
         int(energy),
         tuple(int(x) for x in stress.flat),
         tuple(int(x) for x in stress_increment.flat),
-        _determinant(graph, H) if material.finite_strain else graph.constant(1.0),
+        _volume_ratio(graph, H.tolist(), material.finite_strain),
+        material.finite_strain,
     )
 
 
@@ -89,22 +92,18 @@ def _add_identity(graph: Graph, H: Tensor) -> Tensor:
     return F
 
 
-def _determinant(graph: Graph, H: Tensor) -> int:
-    """Return J = 1 + (tr H + II(H) + det H), in the order of `invariants.volume_change`."""
+def _volume_ratio(graph: Graph, H: list[list[int]], finite_strain: bool) -> int:
+    """Return 1 + (tr H + II(H) + det H), in the order of `invariants.volume_change`, or 1 + tr H."""
 
     def minor(i: int, j: int, k: int, m: int) -> int:
-        h = H.astype(object)
-        return graph.subtract(graph.multiply(h[i, k], h[j, m]), graph.multiply(h[i, m], h[j, k]))
+        return graph.subtract(graph.multiply(H[i][k], H[j][m]), graph.multiply(H[i][m], H[j][k]))
 
-    h = H.astype(object)
-    trace = graph.add(h[0, 0], h[1, 1], h[2, 2])
-    second = graph.add(minor(0, 1, 0, 1), minor(0, 2, 0, 2), minor(1, 2, 1, 2))
-    third = graph.add(
-        graph.multiply(h[0, 0], minor(1, 2, 1, 2)),
-        graph.multiply(h[0, 1], minor(1, 2, 2, 0)),
-        graph.multiply(h[0, 2], minor(1, 2, 0, 1)),
-    )
-    return graph.add(graph.add(trace, second, third), graph.constant(1.0))
+    change = graph.add(H[0][0], H[1][1], H[2][2])
+    if finite_strain:
+        second = graph.add(minor(0, 1, 0, 1), minor(0, 2, 0, 2), minor(1, 2, 1, 2))
+        third = dot(graph, H[0], (minor(1, 2, 1, 2), minor(1, 2, 2, 0), minor(1, 2, 0, 1)))
+        change = graph.add(change, second, third)
+    return graph.add(change, graph.constant(1.0))
 
 
 def _green_lagrange(graph: Graph, H: Tensor) -> Tensor:

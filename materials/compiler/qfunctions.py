@@ -62,15 +62,16 @@ def build_qfunctions(formulas: Formulas, choice: Split) -> tuple[QFunction, ...]
     dP = graph.substitute(choice.dP, from_state)
     stored = graph.substitute(choice.stored, at_strain)
     J, strain_energy = graph.substitute((formulas.J, formulas.strain_energy), at_strain)
+    det_F = J if formulas.finite_strain else graph.constant(1.0)
     weighted_energy = graph.multiply(weight, strain_energy)
     scaled = [graph.multiply(weight, x) for x in (*_cauchy_stress(graph, formulas), formulas.J)]
     return (
         QFunction(
             "residual",
-            "grad_v = w P (dxi/dX)^T, what the Jacobian needs, and det F",
+            "grad_v = w P (dxi/dX)^T, what the Jacobian needs, and det F (1 for small strain)",
             inputs,
             (Field("grad_v", 9), *state, Field("det_F", 1)),
-            (*_push_forward(graph, P), *stored, J),
+            (*_push_forward(graph, P), *stored, det_F),
         ),
         QFunction(
             "jacobian",
@@ -136,7 +137,7 @@ def _cauchy_stress(graph: Graph, formulas: Formulas) -> list[int]:
     """Return σ = P Fᵀ / J as xx yy zz xy yz xz; for small strain σ = P."""
     P = [formulas.P[3 * i : 3 * i + 3] for i in range(3)]
     pairs = ((0, 0), (1, 1), (2, 2), (0, 1), (1, 2), (0, 2))
-    if graph.value(formulas.J) == 1.0:
+    if not formulas.finite_strain:
         return [P[i][j] for i, j in pairs]
     H = [[graph.input(f"H_{i}{j}") for j in range(3)] for i in range(3)]
     inverse = graph.divide(graph.constant(1.0), formulas.J)

@@ -18,7 +18,7 @@ __attribute__((simd("notinbranch"))) double exp(double);
 #endif
 #endif
 
-/* grad_v = w P (dxi/dX)^T, what the Jacobian needs, and det F */
+/* grad_v = w P (dxi/dX)^T, what the Jacobian needs, and det F (1 for small strain) */
 CEED_QFUNCTION(residual)(void *ctx, const CeedInt Q, const CeedScalar *const *in, CeedScalar *const *out) {
   const CeedScalar *grad_u = in[0];
   const CeedScalar *qdata = in[1];
@@ -75,7 +75,7 @@ CEED_QFUNCTION(residual)(void *ctx, const CeedInt Q, const CeedScalar *const *in
   return 0;
 }
 
-/* grad_v = w P (dxi/dX)^T, what the Jacobian needs, and det F */
+/* grad_v = w P (dxi/dX)^T, what the Jacobian needs, and det F (1 for small strain) */
 CEED_QFUNCTION(residual_field)(void *ctx, const CeedInt Q, const CeedScalar *const *in, CeedScalar *const *out) {
   const CeedScalar *grad_u = in[0];
   const CeedScalar *qdata = in[1];
@@ -401,7 +401,7 @@ CEED_QFUNCTION(diagnostics)(void *ctx, const CeedInt Q, const CeedScalar *const 
     diagnostics[i + 4 * Q] = qdata_0 * (2.0 * (lame_mu * t7));
     diagnostics[i + 5 * Q] = qdata_0 * (2.0 * (lame_mu * t9));
     diagnostics[i + 6 * Q] = qdata_0 * (2.0 * (lame_mu * t11));
-    diagnostics[i + 7 * Q] = qdata_0;
+    diagnostics[i + 7 * Q] = qdata_0 * (1.0 + t4);
     diagnostics[i + 8 * Q] = qdata_0 * (t1 * (t4 * t4) + lame_mu * (t2 * t2 + t15));
   }
   return 0;
@@ -460,7 +460,7 @@ CEED_QFUNCTION(diagnostics_field)(void *ctx, const CeedInt Q, const CeedScalar *
     diagnostics[i + 4 * Q] = qdata_0 * (2.0 * (lame_mu * t7));
     diagnostics[i + 5 * Q] = qdata_0 * (2.0 * (lame_mu * t9));
     diagnostics[i + 6 * Q] = qdata_0 * (2.0 * (lame_mu * t11));
-    diagnostics[i + 7 * Q] = qdata_0;
+    diagnostics[i + 7 * Q] = qdata_0 * (1.0 + t4);
     diagnostics[i + 8 * Q] = qdata_0 * (t1 * (t4 * t4) + lame_mu * (t2 * t2 + t15));
   }
   return 0;

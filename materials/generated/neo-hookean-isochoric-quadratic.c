@@ -18,7 +18,7 @@ __attribute__((simd("notinbranch"))) double exp(double);
 #endif
 #endif
 
-/* grad_v = w P (dxi/dX)^T, what the Jacobian needs, and det F */
+/* grad_v = w P (dxi/dX)^T, what the Jacobian needs, and det F (1 for small strain) */
 CEED_QFUNCTION(residual)(void *ctx, const CeedInt Q, const CeedScalar *const *in, CeedScalar *const *out) {
   const CeedScalar *grad_u = in[0];
   const CeedScalar *qdata = in[1];
@@ -232,7 +232,7 @@ CEED_QFUNCTION(residual)(void *ctx, const CeedInt Q, const CeedScalar *const *in
   return 0;
 }
 
-/* grad_v = w P (dxi/dX)^T, what the Jacobian needs, and det F */
+/* grad_v = w P (dxi/dX)^T, what the Jacobian needs, and det F (1 for small strain) */
 CEED_QFUNCTION(residual_field)(void *ctx, const CeedInt Q, const CeedScalar *const *in, CeedScalar *const *out) {
   const CeedScalar *grad_u = in[0];
   const CeedScalar *qdata = in[1];

@@ -1,0 +1,151 @@
+"""Laws that every material obeys, on the compiled C."""
+
+import numpy as np
+import pytest
+
+from elastane.materials import MODELS
+
+
+def norm(tensors):
+    """Largest entry of each tensor."""
+    return np.abs(tensors).max(axis=(1, 2))
+
+
+def test_rest_stores_no_energy_and_no_stress(compiled):
+    rest = np.zeros((1, 3, 3))
+    assert compiled.energy(rest)[0] == 0.0
+    np.testing.assert_array_equal(compiled.stress(rest), rest)
+
+
+def test_energy_is_unchanged_by_a_rigid_rotation(compiled, large, rotations):
+    if not compiled.material.finite_strain:
+        pytest.skip("linear elasticity knows small rotations only")
+    turned = rotations @ (np.eye(3) + large) - np.eye(3)
+    energy, P = compiled.energy(large), compiled.stress(large)
+    # Rounding of the turned F alone costs a few 1e-15 of stiff directions, relative to both.
+    np.testing.assert_allclose(compiled.energy(turned), energy, rtol=1e-12)
+    assert (norm(compiled.stress(turned) - rotations @ P) / norm(P)).max() < 1e-12
+
+
+def test_a_rigid_rotation_stores_no_energy(compiled, rotations):
+    if not compiled.material.finite_strain:
+        pytest.skip("linear elasticity knows small rotations only")
+    H = rotations - np.eye(3)
+    # E of a rounded rotation is a few eps: energy of its square, stress of its size.
+    assert np.abs(compiled.energy(H)).max() < 1e-14
+    assert np.abs(compiled.stress(H)).max() < 1e-13
+
+
+def test_linear_elasticity_ignores_a_small_rotation(compile_by_name, small):
+    linear = compile_by_name("linear")
+    skew = small - small.transpose(0, 2, 1)
+    np.testing.assert_array_equal(linear.stress(skew), 0.0)
+
+
+def test_cauchy_stress_is_symmetric(compiled, large):
+    if not compiled.material.finite_strain:
+        pytest.skip("linear elasticity: P itself is symmetric")
+    moment = compiled.stress(large) @ (np.eye(3) + large).transpose(0, 2, 1)
+    assert (norm(moment - moment.transpose(0, 2, 1)) / norm(moment)).max() < 1e-12
+
+
+def test_stress_is_the_derivative_of_the_energy(compiled, large):
+    D = np.random.default_rng(6).standard_normal(large.shape)
+    quotient = difference_quotient(lambda H: compiled.energy(H)[:, None, None], large, D)
+    slope = (compiled.stress(large) * D).sum(axis=(1, 2), keepdims=True)
+    scale = norm(compiled.stress(large)) * norm(D)
+    assert (norm(slope - quotient) / scale).max() < 1e-7
+
+
+@pytest.mark.parametrize("states", ["large", "small"])
+def test_tangent_matches_central_differences(compiled, states, request):
+    H = request.getfixturevalue(states)
+    dH = np.random.default_rng(9).standard_normal(H.shape)
+    dP = compiled.stress_increment(H, dH)
+    quotient = difference_quotient(compiled.stress, H, dH)
+    assert (norm(dP - quotient) / norm(dP)).max() < 1e-7
+
+
+def difference_quotient(function, H, D):
+    """Central differences of fourth order; the step is small beside the smallest stretch.
+
+    Truncation is of order 1e-3**4, rounding of order 1e-16 / 1e-3.
+    """
+    smallest = np.linalg.svd(np.eye(3) + H, compute_uv=False)[:, -1]
+    h = (1e-3 * smallest)[:, None, None]
+    near = function(H + h * D) - function(H - h * D)
+    far = function(H + 2 * h * D) - function(H - 2 * h * D)
+    return (8 * near - far) / (12 * h)
+
+
+def test_tangent_is_symmetric(compiled, large, small):
+    H = np.concatenate([large, small])
+    generator = np.random.default_rng(10)
+    A, B = generator.standard_normal((2, *H.shape))
+    dP_A, dP_B = compiled.stress_increment(H, A), compiled.stress_increment(H, B)
+    one, other = (B * dP_A).sum(axis=(1, 2)), (A * dP_B).sum(axis=(1, 2))
+    scale = np.maximum(norm(dP_A) * norm(B), norm(dP_B) * norm(A))
+    # Relative to the terms of the sums, which cancel where the directions are nearly conjugate.
+    assert (np.abs(one - other) / scale).max() < 1e-13
+
+
+def hand_written_neo_hookean(H, dH, lame_lambda, lame_mu):
+    F = np.eye(3) + H
+    T = np.linalg.inv(F).transpose(0, 2, 1)
+    log_J = np.log(np.linalg.det(F))[:, None, None]
+    trace = (T * dH).sum(axis=(1, 2), keepdims=True)
+    turned = T @ dH.transpose(0, 2, 1) @ T
+    return lame_mu * dH + lame_lambda * trace * T + (lame_mu - lame_lambda * log_J) * turned
+
+
+def hand_written_mooney_rivlin(H, dH, lame_lambda, mu1, mu2):
+    F = np.eye(3) + H
+    C = F.transpose(0, 2, 1) @ F
+    dC = dH.transpose(0, 2, 1) @ F + F.transpose(0, 2, 1) @ dH
+    I1, dI1 = (np.trace(A, axis1=1, axis2=2)[:, None, None] for A in (C, dC))
+    shear = mu2 * (dI1 * F + I1 * dH - dH @ C - F @ dC)
+    return shear + hand_written_neo_hookean(H, dH, lame_lambda, mu1 + 2 * mu2) - 2 * mu2 * dH
+
+
+HAND_WRITTEN = {
+    "neo-hookean": hand_written_neo_hookean,
+    "mooney-rivlin": hand_written_mooney_rivlin,
+}
+
+
+@pytest.mark.parametrize("name", HAND_WRITTEN)
+def test_tangent_matches_one_written_by_hand(name, compile_by_name, large):
+    compiled = compile_by_name(name)
+    # The hand-written one inverts F; beyond a condition number of 30 it loses the digits asked for.
+    H = large[np.linalg.cond(np.eye(3) + large) < 30]
+    assert len(H) > 700
+    dH = np.random.default_rng(11).standard_normal(H.shape)
+    dP = compiled.stress_increment(H, dH)
+    by_hand = HAND_WRITTEN[name](H, dH, **compiled.parameters)
+    assert (norm(dP - by_hand) / norm(by_hand)).max() < 1e-12
+
+
+def test_mooney_rivlin_without_second_term_is_neo_hookean(compile_by_name, large):
+    """V04."""
+    rivlin = MODELS["mooney-rivlin"].resolve({"mu1": 1.0, "mu2": 0.0, "poissons_ratio": 0.4})
+    hooke = MODELS["neo-hookean"].resolve({"youngs_modulus": 2.8, "poissons_ratio": 0.4})
+    dH = np.random.default_rng(4).standard_normal(large.shape)
+    one, other = compile_by_name("mooney-rivlin"), compile_by_name("neo-hookean")
+    np.testing.assert_allclose(one.energy(large, rivlin), other.energy(large, hooke), rtol=1e-12)
+    for a, b in (
+        (one.stress(large, rivlin), other.stress(large, hooke)),
+        (one.stress_increment(large, dH, rivlin), other.stress_increment(large, dH, hooke)),
+    ):
+        assert (norm(a - b) / norm(b)).max() < 1e-12
+
+
+def test_all_isotropic_models_agree_at_small_strain(compile_by_name, small):
+    """The error of linear elasticity is of the order of the strain."""
+    given = {"youngs_modulus": 2.8, "poissons_ratio": 0.4}
+    tiny = small[norm(small) < 1e-9]
+    linear = MODELS["linear"].resolve(given)
+    P = compile_by_name("linear").stress(tiny, linear)
+    for name in ("neo-hookean", "neo-hookean-j2", "neo-hookean-isochoric"):
+        kernels = MODELS[name].kernel_name()
+        other = compile_by_name(kernels).stress(tiny, MODELS[name].resolve(given))
+        np.testing.assert_allclose(other, P, atol=1e-7 * np.abs(P).max(), rtol=1e-6)
