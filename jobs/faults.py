@@ -12,6 +12,7 @@ from dataclasses import dataclass
 KeyPath = tuple[str | int, ...]
 
 SHOWN_COLUMNS = 100  # of a source line
+SHOWN_FAULTS = 50
 
 
 @dataclass(frozen=True, order=True)
@@ -56,7 +57,10 @@ class JobFileError(ValueError):
     def __init__(self, file: str, lines: Sequence[str], faults: Iterable[Fault]) -> None:
         self.file = file
         self.faults = tuple(sorted(faults, key=lambda fault: fault.position))
-        super().__init__("\n".join(_rendered(file, lines, fault) for fault in self.faults))
+        shown = [_rendered(file, lines, fault) for fault in self.faults[:SHOWN_FAULTS]]
+        if len(self.faults) > SHOWN_FAULTS:
+            shown.append(f"and {len(self.faults) - SHOWN_FAULTS} more")
+        super().__init__("\n".join(shown))
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

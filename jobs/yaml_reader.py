@@ -7,6 +7,7 @@ to be an attack.  The text goes through ruamel's event parser, which builds no o
 
 import math
 import re
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,16 +98,18 @@ def read_document(path: Path) -> Document:
         JobFileError: If it cannot be read, is too large or is not YAML.
     """
     file = str(path)
+    if "\0" in file:
+        raise _failure(repr(file), [], "the name of the job file holds a NUL")
     try:
-        if not path.is_file():
-            what = "is not a file" if path.exists() else "does not exist"
-            raise _failure(file, [], f"the job file {what}")
+        state = path.stat()
+        if not stat.S_ISREG(state.st_mode):
+            raise _failure(file, [], "the job file is not a file")
         with path.open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise _failure(file, [], "the job file does not exist") from None
     except OSError as error:
         raise _failure(file, [], f"cannot read the job file: {error.strerror}") from None
-    except ValueError:
-        raise _failure(repr(file), [], "the name of the job file holds a NUL") from None
     if len(content) > MAX_BYTES:
         raise _failure(file, [], f"the file is larger than {MAX_BYTES // 1024} KiB")
     return parse_document(content, file)
