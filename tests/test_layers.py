@@ -19,7 +19,12 @@ def test_import_contracts_hold() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["elastane.jobs.cli", "elastane.jobs.schema", "elastane.solver.problem", "elastane.materials"],
+    [
+        "elastane.jobs.cli",
+        "elastane.jobs.schema",
+        "elastane.solver.problem",
+        "elastane.solver.output",
+    ],
 )
 def test_login_nodes_load_no_library_of_a_run(module: str) -> None:
     program = (
