@@ -1,9 +1,9 @@
 """Abaqus input files, as far as they describe a mesh.
 
 Regions are the sets named in *SOLID SECTION, or those of *ELSET, or those of *ELEMENT: the first of
-these that has every hexahedron once.  *SURFACE, sets of surface elements and *NSET give surfaces.  Names are compared
-without regard to case and kept as written.  Files are read flat: one part, no generated nodes, and
-nothing from other files.
+these that has every hexahedron once.  *SURFACE, sets of surface elements and *NSET give surfaces.
+Names are compared without regard to case and kept as written.  Files are read flat: one part, no
+generated nodes, and nothing from other files.
 
 Reference: Abaqus Keywords Guide.
 """

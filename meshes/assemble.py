@@ -1,6 +1,7 @@
 """From what a mesh file says to a mesh: node orders, vertices, regions, surfaces, all checked."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -25,8 +26,23 @@ from elastane.meshes.orderings import VTK_20, serendipity
 _REMAINDER = "body"
 
 
-def assemble(file_mesh: FileMesh) -> tuple[Mesh, tuple[str, ...]]:
-    """Return the mesh and what is suspicious about the file.
+@dataclass(frozen=True)
+class Assembly:
+    """A mesh from a file.
+
+    Attributes:
+        mesh: The mesh.
+        element_numbers: The file's own number of each cell, shape (num_cells,).
+        warnings: What is suspicious about the file.
+    """
+
+    mesh: Mesh
+    element_numbers: Ints
+    warnings: tuple[str, ...]
+
+
+def assemble(file_mesh: FileMesh) -> Assembly:
+    """Return the mesh of a file.
 
     Raises:
         MeshError: If no computation on it can be right.
@@ -72,7 +88,7 @@ def assemble(file_mesh: FileMesh) -> tuple[Mesh, tuple[str, ...]]:
             f"{len(cracks)} pairs of nodes lie in the same place and are not merged, the first at "
             f"{place}: the body has a crack there; merge the nodes unless it is meant"
         )
-    return mesh, tuple(warnings)
+    return Assembly(mesh, names.numbers, tuple(warnings))
 
 
 def _check_kinds(file_mesh: FileMesh) -> None:

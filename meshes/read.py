@@ -12,7 +12,7 @@ from pathlib import Path
 
 from elastane.meshes.assemble import assemble
 from elastane.meshes.file_mesh import FileMesh, MeshError
-from elastane.meshes.mesh import Mesh
+from elastane.meshes.mesh import Ints, Mesh
 from elastane.meshes.names import unknown_name
 from elastane.meshes.reading_process import READERS
 
@@ -30,11 +30,13 @@ class ReadMesh:
 
     Attributes:
         mesh: The mesh, checked.
+        element_numbers: The file's own number of each cell, shape (num_cells,).
         sha256: Digest of the file, in hexadecimal.
         warnings: What is suspicious about the file.
     """
 
     mesh: Mesh
+    element_numbers: Ints
     sha256: str
     warnings: tuple[str, ...]
 
@@ -63,12 +65,12 @@ def _read(path: Path, modified: int, size: int) -> ReadMesh:
     try:
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        mesh, warnings = assemble(_read_apart(path, size))
+        assembly = assemble(_read_apart(path, size))
     except MeshError as error:
         raise MeshError(f"{path}: {error}") from None
     except OSError as error:
         raise MeshError(f"{path}: {error.strerror}") from None
-    return ReadMesh(mesh, sha256, warnings)
+    return ReadMesh(assembly.mesh, assembly.element_numbers, sha256, assembly.warnings)
 
 
 def _read_apart(path: Path, size: int) -> FileMesh:

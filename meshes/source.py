@@ -83,7 +83,7 @@ class MeshSource:
     sub_surfaces: Mapping[str, SubSurface] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        check_resolution(self.geometry_degree or 1, self.refine)
+        check_resolution(1 if self.geometry_degree is None else self.geometry_degree, self.refine)
 
     @property
     def surface_names(self) -> tuple[str, ...]:

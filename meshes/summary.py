@@ -1,6 +1,7 @@
-"""What is in a mesh, as text for people: sizes, regions, surfaces, and its worst element."""
+"""What is in a mesh file, as text for people: sizes, regions, surfaces, and its worst element."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from elastane.meshes.element_map import (
 from elastane.meshes.entities import connected_components, find_entities
 from elastane.meshes.lagrange import gauss_lobatto
 from elastane.meshes.mesh import Floats, Mesh
+from elastane.meshes.read import read_mesh
 
 
 @dataclass(frozen=True)
@@ -49,34 +51,64 @@ def find_worst_cell(mesh: Mesh) -> WorstCell:
     return WorstCell(cell, float(quality[cell]), (x, y, z))
 
 
-def summarise(mesh: Mesh) -> str:
-    """Return a table of what is in the mesh, without a newline at the end."""
-    entities = find_entities(mesh.cells)
-    volumes = cell_volumes(mesh)
-    nodes = mesh.coordinates.reshape(-1, 3)
-    worst = find_worst_cell(mesh)
-    num_parts = int(connected_components(mesh.cells).max()) + 1
-    tagged = {pair for facets in mesh.surfaces.values() for pair in map(tuple, facets.tolist())}
+def summarise_file(path: Path) -> str:
+    """Return a table of what is in a mesh file, without a newline at the end.
+
+    Raises:
+        MeshError: If the file cannot be read or computed on.
+    """
+    content = read_mesh(path)
+    worst = find_worst_cell(content.mesh)
     lines = [
-        f"cells            {mesh.num_cells} hexahedra, element map of degree {mesh.geometry_degree}",
-        f"vertices         {entities.num_vertices}",
-        f"connected parts  {num_parts}",
-        f"bounding box     {_point(nodes.min(axis=0))} to {_point(nodes.max(axis=0))}",
-        f"volume           {volumes.sum():.6g}",
-        f"worst element    scaled Jacobian {worst.scaled_jacobian:.3f} at {_point(worst.middle)}",
-        "regions",
+        f"{path}",
+        f"sha256           {content.sha256}",
+        *_sizes(content.mesh),
+        *_regions(content.mesh),
+        *_surfaces(content.mesh),
+        f"worst element    {content.element_numbers[worst.cell]} in region "
+        f"{content.mesh.regions[content.mesh.cell_regions[worst.cell]]} at {_point(worst.middle)}: "
+        f"scaled Jacobian {worst.scaled_jacobian:.3f} (1 is a box, 0 is flat)",
+        *(f"warning          {warning}" for warning in content.warnings),
     ]
-    for region, name in enumerate(mesh.regions):
-        inside = mesh.cell_regions == region
-        lines.append(f"  {name:<20} {inside.sum():>9} cells   volume {volumes[inside].sum():.6g}")
-    lines.append("surfaces")
-    for name, facets in mesh.surfaces.items():
-        area = facet_areas(mesh, facets).sum()
-        lines.append(f"  {name:<20} {len(facets):>9} facets  area {area:.6g}")
-    num_free = len(entities.boundary_facets) - len(tagged)
-    lines.append(f"  {'(in no surface)':<20} {num_free:>9} facets")
     return "\n".join(lines)
 
 
+def _sizes(mesh: Mesh) -> list[str]:
+    nodes = mesh.coordinates.reshape(-1, 3)
+    low, high = nodes.min(axis=0), nodes.max(axis=0)
+    # What is zero up to rounding is shown as zero.
+    rounding = 1e-14 * float(np.abs(nodes).max())
+    low, high = (np.where(np.abs(end) < rounding, 0.0, end) for end in (low, high))
+    parts = int(connected_components(mesh.cells).max()) + 1
+    return [
+        f"cells            {mesh.num_cells:,} hexahedra, element map of degree "
+        f"{mesh.geometry_degree}",
+        f"vertices         {mesh.num_vertices:,}",
+        f"parts            {parts} that share no vertex" if parts > 1 else "parts            1",
+        f"bounding box     {_point(low)} to {_point(high)}",
+    ]
+
+
+def _regions(mesh: Mesh) -> list[str]:
+    volumes = cell_volumes(mesh)
+    lines = [f"volume           {volumes.sum():.6g}", "regions"]
+    for region, name in enumerate(mesh.regions):
+        inside = mesh.cell_regions == region
+        lines.append(f"  {name:<20} {inside.sum():>9,} cells   volume {volumes[inside].sum():.6g}")
+    return lines
+
+
+def _surfaces(mesh: Mesh) -> list[str]:
+    lines = ["surfaces"]
+    untagged = np.zeros((mesh.num_cells, 6), dtype=bool)
+    untagged[tuple(find_entities(mesh.cells).boundary_facets.T)] = True
+    for name, facets in mesh.surfaces.items():
+        untagged[tuple(facets.T)] = False
+        area = facet_areas(mesh, facets).sum()
+        lines.append(f"  {name:<20} {len(facets):>9,} facets  area {area:.6g}")
+    lines.append(f"  {'(in no surface)':<20} {untagged.sum():>9,} facets")
+    return lines
+
+
 def _point(coordinates: Floats | tuple[float, float, float]) -> str:
-    return "(" + ", ".join(f"{float(x):.6g}" for x in coordinates) + ")"
+    return "(" + ", ".join(f"{x:.6g}" for x in coordinates) + ")"
