@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from elastane.jobs.semantics import (
     names_of_kind,
     region_material,
 )
-from elastane.jobs.validation import Draft, validate
+from elastane.jobs.validation import NO_REGION, Draft, validate
 from elastane.jobs.yaml_reader import Document, read_document
 from elastane.jobs.yaml_writer import write_yaml
 from elastane.meshes.source import MeshSource
@@ -93,8 +93,14 @@ class Reading:
         if error is not None:
             raise error
         assert self.source is not None
-        file = _effective(self.draft.file, self.source, self.materials, Path(self.document.file))
-        return Job(file, _problem(file, self.source, self.materials))
+        path = Path(self.document.file)
+        file = _effective(self.draft.file, self.source, self.materials, path)
+        source = replace(self.source, geometry_degree=file.mesh.geometry_degree)
+        materials = {
+            region: replace(material, options=material.model.resolve_options(material.options))
+            for region, material in self.materials.items()
+        }
+        return Job(file, _problem(file, source, materials))
 
 
 def load_job(path: Path) -> Job:
@@ -121,8 +127,8 @@ def read_job(path: Path) -> Reading:
         source, names = mesh_source(file.mesh, path.resolve().parent, findings)
     materials = {}
     for region, section in file.materials.items():
-        if "materials" in draft.unsound and region not in _given_regions(document):
-            continue  # a placeholder
+        if region == NO_REGION:
+            continue
         material = region_material(region, section, findings)
         if material is not None:
             materials[region] = material
@@ -138,7 +144,7 @@ def read_job(path: Path) -> Reading:
 
 def _names_of_unsound_mesh(document: Document) -> MeshNames | None:
     """Return the names of a mesh whose section is at fault, if it says which body it is."""
-    section = document.data.get("mesh") if isinstance(document.data, dict) else None
+    section = document.value(("mesh",))
     if not isinstance(section, dict):
         return None
     given = [kind for kind in MESH_SOURCES if kind in section]
@@ -148,11 +154,6 @@ def _names_of_unsound_mesh(document: Document) -> MeshNames | None:
         if len(given) == 1
         else None
     )
-
-
-def _given_regions(document: Document) -> set[str]:
-    given = document.data.get("materials") if isinstance(document.data, dict) else None
-    return set(given) if isinstance(given, dict) else set()
 
 
 def _effective(
@@ -206,12 +207,7 @@ def _problem(file: JobFile, source: MeshSource, materials: Mapping[str, RegionMa
 
 def _position(document: Document, path: KeyPath, message: str) -> Position:
     """Return where to point: at a bad value, but at the key of a bad key or a bad section."""
-    value = document.data
-    for key in path:
-        try:
-            value = value[key]
-        except (KeyError, IndexError, TypeError):
-            return document.value_position(path)
+    value = document.value(path)
     if message.startswith("unknown key") or isinstance(value, dict | list):
         return document.key_position(path)
     return document.value_position(path)

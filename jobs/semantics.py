@@ -144,12 +144,12 @@ def _together(
 
 def check_regions(materials: Mapping[str, object], regions: tuple[str, ...]) -> Findings:
     """Every region has one material, and every material a region."""
-    for name in materials:
-        if name != ALL_REGIONS and name not in regions:
-            message = f"unknown region {shown(name)}; {nearest(name, [*regions, ALL_REGIONS])}"
-            yield ("materials", name), message
+    unknown = [name for name in materials if name not in (*regions, ALL_REGIONS)]
+    for name in unknown:
+        message = f"unknown region {shown(name)}; {nearest(name, [*regions, ALL_REGIONS])}"
+        yield ("materials", name), message
     missing = [name for name in regions if name not in materials]
-    if missing and ALL_REGIONS not in materials:
+    if missing and not unknown and ALL_REGIONS not in materials:
         yield ("materials",), f"no material for the regions {', '.join(missing)}"
 
 
@@ -167,16 +167,17 @@ def check_surfaces(file: JobFile, boundary: tuple[int, ...], surfaces: tuple[str
 
 def check_prescribed_once(file: JobFile, boundary: tuple[int, ...]) -> Findings:
     """No component is prescribed by two entries for the same surface."""
-    first: dict[tuple[str, str], int] = {}
+    seen: dict[tuple[str, str], int] = {}
     for index, entry in zip(boundary, file.boundary, strict=True):
-        for axis in prescribed_axes(entry):
-            other = first.setdefault((entry.surface, axis), index)
-            if other != index:
-                message = (
-                    f"the component {axis} of {entry.surface!r} is prescribed already "
-                    f"by boundary[{other}]"
-                )
-                yield ("boundary", index, entry.kinds()[0]), message
+        axes = prescribed_axes(entry)
+        again = [axis for axis in axes if (entry.surface, axis) in seen]
+        if again:
+            yield (
+                ("boundary", index, entry.kinds()[0]),
+                f"the component {' and '.join(again)} of {entry.surface!r} is prescribed already "
+                f"by boundary[{seen[entry.surface, again[0]]}]",
+            )
+        seen |= {(entry.surface, axis): index for axis in axes}
 
 
 def prescribed_axes(entry: BoundarySection) -> list[str]:

@@ -18,10 +18,11 @@ from elastane.jobs.fields import shown
 from elastane.jobs.schema import JobFile
 from elastane.jobs.yaml_reader import Document
 
+NO_REGION = "<none>"
 #: Stands in for a section that is needed but at fault; its checks are left out.
 PLACEHOLDERS: dict[str, Any] = {
     "mesh": {"box": {"size": [1, 1, 1], "cells": [1, 1, 1]}},
-    "materials": {"all": {"model": "neo-hookean"}},
+    "materials": {NO_REGION: {"model": "neo-hookean"}},
 }
 
 
@@ -45,16 +46,23 @@ class Draft:
 def validate(document: Document) -> Draft:
     """Return what is sound in a document, and what is not."""
     faults = list(document.faults)
-    if not isinstance(document.data, dict):
+    # What the reader refused is None now, which is not a fault of its own.
+    unread = {fault.path for fault in faults if document.value(fault.path) is None}
+    broken = set(unread)
+    data: dict[str, Any] = {}
+    if isinstance(document.data, dict):
+        data = copy.deepcopy(document.data)
+    else:
         faults.append(_root_fault(document))
-    data = copy.deepcopy(document.data) if isinstance(document.data, dict) else {}
-    broken = {fault.path for fault in faults}
+        broken.add(())
     try:
         JobFile.model_validate(data)
     except ValidationError as error:
         for detail in error.errors(include_url=False):
             fault = _fault(document, detail)
-            if not any(fault.path[: len(path)] == path for path in broken):
+            is_inside = any(_begins_with(fault.path, path) for path in broken)
+            is_around = any(_begins_with(path, fault.path) for path in unread)
+            if not (is_inside or is_around):
                 faults.append(fault)
             broken.add(fault.path)
     indices = _prune(data, broken)
@@ -63,6 +71,10 @@ def validate(document: Document) -> Draft:
         set(PLACEHOLDERS) if () in broken else set()
     )
     return Draft(file, indices, unsound, tuple(faults))
+
+
+def _begins_with(path: KeyPath, start: KeyPath) -> bool:
+    return path[: len(start)] == start
 
 
 def _root_fault(document: Document) -> Fault:
@@ -101,7 +113,7 @@ def _fault(document: Document, detail: ErrorDetails) -> Fault:
         return Fault(document.key_position(path), path, message)
     if kind == "missing" and isinstance(path[-1], int):  # a list that is too short
         path = path[:-1]
-        wanted, value = len(get_args(_kind_at(path))), _value_at(document.data, path)
+        wanted, value = len(get_args(_kind_at(path))), document.value(path)
         message = f"{wanted} entries are needed, got {len(value)}"
         return Fault(document.value_position(path), path, message)
     if path and path[-1] == "[key]":
@@ -148,12 +160,6 @@ def _message(detail: ErrorDetails) -> str:
         case "string_pattern_mismatch":
             return f"letters, digits and _ are needed, without a leading dash; got {got}"
     return f"{detail['msg']}, got {got}"
-
-
-def _value_at(data: Any, path: KeyPath) -> Any:
-    for key in path:
-        data = data[key]
-    return data
 
 
 def _known_keys(path: KeyPath) -> list[str]:

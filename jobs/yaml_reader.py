@@ -80,6 +80,16 @@ class Document:
     values: Mapping[KeyPath, Position]
     faults: tuple[Fault, ...]
 
+    def value(self, path: KeyPath) -> Any:
+        """Return the value at a path, None if there is none."""
+        value = self.data
+        for key in path:
+            try:
+                value = value[key]
+            except (KeyError, IndexError, TypeError):
+                return None
+        return value
+
     def value_position(self, path: KeyPath) -> Position:
         """Return where a value stands, or where the nearest value around it does."""
         while path and path not in self.values:
