@@ -143,7 +143,9 @@ def distribute(mesh: Mesh | None, comm: MPI.Comm) -> Topology:
         plex=plex,
         entities=_entities(plex, corners, vertex_data[:, 0].astype(np.int64)),
         corners=corners,
-        coordinates=np.ascontiguousarray(coordinates).reshape(len(corners), -1, 3),
+        coordinates=np.ascontiguousarray(coordinates).reshape(
+            len(corners), (geometry_degree + 1) ** 3, 3
+        ),
         geometry_degree=geometry_degree,
         regions=regions,
         cell_regions=region[:, 0].astype(np.int64),
@@ -163,10 +165,10 @@ def _pack(mesh: Mesh, num_words: int) -> Floats:
     return np.concatenate(
         [
             mesh.cells.astype(float),
-            mesh.coordinates.reshape(mesh.num_cells, -1),
+            mesh.coordinates.reshape(mesh.num_cells, 3 * (mesh.geometry_degree + 1) ** 3),
             mesh.cell_regions[:, None].astype(float),
             np.arange(mesh.num_cells, dtype=float)[:, None],
-            words.reshape(mesh.num_cells, -1),
+            words.reshape(mesh.num_cells, 6 * num_words),
         ],
         axis=1,
     )
@@ -174,7 +176,7 @@ def _pack(mesh: Mesh, num_words: int) -> Floats:
 
 def _unpack_bits(words: Floats, num_surfaces: int) -> NDArray[np.bool_]:
     """Return the surface masks of `_pack` as booleans, shape (num_cells, 6, num_surfaces)."""
-    integers = words.astype(np.int64).reshape(len(words), 6, -1)
+    integers = words.astype(np.int64).reshape(len(words), 6, words.shape[1] // 6)
     bits = [
         (integers[:, :, s // BITS_PER_WORD] >> (s % BITS_PER_WORD)) & 1 for s in range(num_surfaces)
     ]

@@ -75,6 +75,7 @@ class Multigrid:
         self.coarse_matrix = CoarseMatrix(
             ceed, spaces[0], lambda: self._transient(spaces[0]), mat_type
         )
+        self._smoothers: list[PETSc.KSP] = []
         self.levels: list[Level] = []
         for space in spaces:
             du, dR = LVector(ceed, space), LVector(ceed, space)
@@ -112,6 +113,10 @@ class Multigrid:
         self.coarse_matrix.assemble()
         for level in self.levels:
             level.mat.assemble()
+            level.mat.stateIncrease()
+        # A KSP looks at the state of its matrix only when it is given one.
+        for smoother, level in zip(self._smoothers, self.levels, strict=False):
+            smoother.setOperators(level.mat)
 
     def configure(self, pc: PETSc.PC) -> None:
         """Make a PETSc preconditioner this one; options are read from the database."""
@@ -123,6 +128,7 @@ class Multigrid:
         for number, level in enumerate(self.levels):
             smoother = pc.getMGSmoother(number)
             smoother.setOperators(level.mat)
+            self._smoothers.append(smoother)
             if number:
                 coarse = self.levels[number - 1]
                 transfer = ProlongationMat(

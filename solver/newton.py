@@ -21,8 +21,9 @@ from elastane.solver.petsc_c import option_was_used, set_function_domain_error
 from elastane.solver.problem import SolverSettings
 from elastane.solver.report import NewtonReport
 
-#: Linear tolerance of the first, linearised problem when tolerances are adaptive.
-PREDICTOR_RTOL = 1e-2
+#: First and largest linear tolerance when tolerances are adaptive.  A Newton iteration costs as much
+#: set-up as a dozen Krylov iterations, so that it should not be wasted on a rough solution.
+FIRST_RTOL = 1e-2
 
 #: Called after each iteration: iteration, residual norm, Krylov iterations, smallest det F.
 Monitor = Callable[[int, float, int, float], None]
@@ -62,6 +63,7 @@ class Newton:
         self.snes.setJacobian(self._jacobian, multigrid.jacobian)
         if settings.linear.rtol is None:
             self.snes.setUseEW(True)
+            self.snes.setParamsEW(rtol_0=FIRST_RTOL, rtol_max=FIRST_RTOL)
         multigrid.configure(self.snes.getKSP().getPC())
         self.snes.setFromOptions()
 
@@ -164,7 +166,7 @@ class Newton:
         ksp.setOperators(fine.mat)
         rtol = self._settings.linear.rtol
         ksp.setTolerances(
-            rtol=PREDICTOR_RTOL if rtol is None else rtol,
+            rtol=FIRST_RTOL if rtol is None else rtol,
             max_it=self._settings.linear.max_iterations,
         )
         self._R.scale(-1.0)

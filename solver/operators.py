@@ -147,7 +147,7 @@ class Body:
             ):
                 X = self.point_coordinates(part.coordinates, self.points)
                 values = self._kernel_parameters(part, X.reshape(-1, 3), load_fraction)
-                shape = (len(part.elements), -1, values.shape[1])
+                shape = (len(part.elements), len(self.points) ** 3, values.shape[1])
                 part.parameters[:] = values.reshape(shape).transpose(0, 2, 1)
                 # Tell libCEED that the memory changed.
                 part.vectors["parameters"].set_array(
@@ -275,7 +275,7 @@ class Body:
                 if part.context is None:
                     X_nodes = self.point_coordinates(X, nodes).reshape(-1, 3)
                     values = self._kernel_parameters(part, X_nodes, load_fraction)
-                    values = values.reshape(len(X), -1, values.shape[1]).transpose(0, 2, 1)
+                    values = values.reshape(len(X), len(nodes) ** 3, -1).transpose(0, 2, 1)
                     inputs.append(point_field(self.ceed, np.ascontiguousarray(values)))
                 offsets = 9 * space.nodes[part.elements[elements]]
                 output = Field(

@@ -50,7 +50,7 @@ def set_function_domain_error(snes: PETSc.SNES) -> None:
 def option_was_used(name: str) -> bool:
     """Return whether PETSc ever asked for an option of the global database."""
     used = ctypes.c_int()
-    _call("PetscOptionsUsed", None, f"-{name}".encode(), ctypes.byref(used))
+    _call("PetscOptionsUsed", None, name.encode(), ctypes.byref(used))
     return bool(used.value)
 
 

@@ -35,7 +35,8 @@ class Probes:
         cell, xi = locate(topology.coordinates, topology.geometry_degree, X)
         # A point on the border of two ranks belongs to the lower one.
         holder = np.where(cell >= 0, self._comm.rank, self._comm.size)
-        first = self._comm.allreduce(holder, op=MPI.MIN)
+        first = np.empty_like(holder)
+        self._comm.Allreduce(holder, first, op=MPI.MIN)
         for name, where, rank in zip(self._names, X, first, strict=True):
             if rank == self._comm.size:
                 raise ValueError(f"probe {name!r} at {where.tolist()} lies outside the body")
@@ -43,8 +44,8 @@ class Probes:
         nodes, _ = gauss_lobatto(space.degree + 1)
         along = [interpolation(nodes, xi[self._mine, d]) for d in range(3)]
         weights = np.einsum("pk,pj,pi->pkji", along[2], along[1], along[0])
-        self._weights = weights.reshape(len(self._mine), -1)
-        self._nodes = space.nodes[cell[self._mine]].reshape(len(self._mine), -1)
+        self._weights = weights.reshape(len(self._mine), len(nodes) ** 3)
+        self._nodes = space.nodes[cell[self._mine]]
 
     def displacements(self, u: Floats) -> dict[str, tuple[float, float, float]]:
         """Return the displacement of each point, for nodal values of shape (num_nodes, 3)."""

@@ -51,7 +51,8 @@ class SurfaceReports:
                 on_support = masks[:, :, self._topology.surfaces.index(condition.surface)]
                 if (on_surface & on_support).any():
                     supported |= condition.constrained
-        return self._comm.allreduce(supported, op=MPI.LOR)
+        self._comm.Allreduce(MPI.IN_PLACE, supported, op=MPI.LOR)
+        return supported
 
     def evaluate(self) -> dict[str, SurfaceReport]:
         """Return the reports at the displacement of the last residual."""
