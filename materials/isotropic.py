@@ -3,7 +3,7 @@
 λ and μ are the Lamé parameters, κ = λ + 2μ/3 the bulk modulus, E Young's modulus and ν Poisson's
 ratio, all of the small-strain limit.  The solid is stable at rest where μ > 0 and κ > 0.
 
-Reference: W. Slaughter, The Linearized Theory of Elasticity, Birkhäuser 2002, table 5.1.
+Reference: W. Slaughter, The Linearized Theory of Elasticity, Birkhäuser 2002, chapter 5.
 """
 
 from collections.abc import Callable, Mapping

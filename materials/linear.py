@@ -2,7 +2,7 @@
 
     ψ(ε) = λ/2 (tr ε)² + μ ε : ε        with ε = (H + Hᵀ) / 2
 
-Reference: G. Holzapfel, Nonlinear Solid Mechanics, Wiley 2000, section 6.5.
+Reference: L. Landau and E. Lifshitz, Theory of Elasticity, Pergamon 1986, section 4.
 """
 
 from typing import TYPE_CHECKING
@@ -25,7 +25,7 @@ LINEAR = Material(
     name="linear",
     title="linear elasticity: small strains and rotations",
     formula="λ/2 (tr ε)² + μ ε:ε",
-    reference="G. Holzapfel, Nonlinear Solid Mechanics, Wiley 2000, section 6.5",
+    reference="L. Landau, E. Lifshitz, Theory of Elasticity, Pergamon 1986, section 4",
     parametrization=ISOTROPIC,
     kernel_parameters=(LAME_LAMBDA, LAME_MU),
     energy=strain_energy,

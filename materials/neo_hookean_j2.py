@@ -4,8 +4,7 @@
 
 It agrees with `neo_hookean` at small strain only.
 
-Reference: J. Simo and K. Pister, Remarks on rate constitutive equations for finite deformation
-problems, Computer Methods in Applied Mechanics and Engineering 46 (1984) 201-215.
+Reference: P. Ciarlet, Mathematical Elasticity, volume I, North-Holland 1988, section 4.10.
 """
 
 from typing import TYPE_CHECKING
@@ -32,7 +31,7 @@ NEO_HOOKEAN_J2 = Material(
     name="neo-hookean-j2",
     title="compressible neo-Hookean solid, volumetric term in J²",
     formula="λ/4 (J² - 1 - 2 ln J) + μ (tr E - ln J)",
-    reference="J. Simo, K. Pister, Comput. Methods Appl. Mech. Eng. 46 (1984) 201-215",
+    reference="P. Ciarlet, Mathematical Elasticity, volume I, North-Holland 1988, section 4.10",
     parametrization=ISOTROPIC,
     kernel_parameters=(LAME_LAMBDA, LAME_MU),
     energy=strain_energy,

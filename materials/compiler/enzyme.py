@@ -5,7 +5,7 @@ enzyme_ad 0.0.16: `enzyme-wrap` replaces a function by its derivative, and the p
 up what it leaves, without which the second derivative is several times as long.
 """
 
-from enzyme_ad.jax import enzyme_call  # type: ignore[import-untyped]
+from enzyme_ad.jax import enzyme_call, primitives  # type: ignore[import-untyped]
 
 from elastane.materials.compiler.errors import UnsupportedError
 
@@ -28,10 +28,13 @@ def differentiate(text: str, num_parameters: int) -> str:
         UnsupportedError: If Enzyme cannot differentiate the module.
     """
     constants = ["enzyme_const"] * num_parameters
+    # Loops must be unrolled before they are differentiated; only Enzyme's own optimiser does it,
+    # which otherwise lengthens the result.
+    tidy = primitives.optimization_passes() if "stablehlo.while" in text else TIDY
     passes = ",".join(
         [
             INLINE,
-            TIDY,
+            tidy,
             _wrap(["enzyme_active", *constants], "enzyme_active", "ReverseModeCombined"),
             CLEAN,
             TIDY,

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from elastane.materials.compiler.graph import Graph
-from elastane.materials.compiler.interpret import Tensor, interpret, scalar
+from elastane.materials.compiler.interpret import interpret, scalar
+from elastane.materials.compiler.stablehlo import Tensor
 from elastane.materials.model import Material
 
 #: Index pairs of the six components of a symmetric tensor, in the order of `lower.MEASURE_SHAPE`.
@@ -93,7 +94,7 @@ def _add_identity(graph: Graph, H: Tensor) -> Tensor:
 
 
 def _volume_ratio(graph: Graph, H: list[list[int]], finite_strain: bool) -> int:
-    """Return 1 + (tr H + II(H) + det H), in the order of `invariants.volume_change`, or 1 + tr H."""
+    """Return 1 + (tr H + II(H) + det H), summed as in `invariants.volume_change`, or 1 + tr H."""
 
     def minor(i: int, j: int, k: int, m: int) -> int:
         return graph.subtract(graph.multiply(H[i][k], H[j][m]), graph.multiply(H[i][m], H[j][k]))

@@ -25,6 +25,8 @@ REFUSED: Mapping[str, str] = {
     "stop_gradient": "Enzyme ignores it; make the frozen quantity a parameter",
     "acosh": "Enzyme differentiates it wrongly; write log(x + sqrt(x*x - 1))",
     "atanh": "Enzyme differentiates it wrongly; write 0.5*(log1p(x) - log1p(-x))",
+    "cond": "branches do not vectorise; use jax.numpy.where",
+    "while": "its number of trips is not known; use jax.lax.fori_loop with plain integers",
     "sort": "Enzyme crashes on it; write symmetric functions of the principal strains",
     "eigh": f"LAPACK cannot run at a quadrature point; {_MATRIX}",
     "eig": f"LAPACK cannot run at a quadrature point; {_MATRIX}",

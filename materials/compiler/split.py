@@ -9,8 +9,8 @@ is a minimum cut of a network in which each node v has two vertices,
 an unbreakable edge from the source to needed(v) for what the tangent uses, and unbreakable edges
 from recomputed(v) to needed(u) for its operands u.  An input H_iJ can only be stored.
 
-Reference: R. Jayaraman et al., Recompute: a min-cut formulation of rematerialization in automatic
-differentiation, as in PyTorch's `min_cut_rematerialization_partition`.
+PyTorch decides in the same way what a forward pass keeps for the backward pass
+(`min_cut_rematerialization_partition`).
 """
 
 from collections import Counter
