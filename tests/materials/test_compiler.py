@@ -14,12 +14,12 @@ import jax.numpy as jnp
 
 from elastane.materials import MODELS
 from elastane.materials import invariants as inv
-from elastane.materials.compiler import build, check, lower, pipeline, split
+from elastane.materials.compiler import build, check, lower, pipeline, split, stablehlo
 from elastane.materials.compiler.enzyme import differentiate
 from elastane.materials.compiler.errors import CheckError, UnsupportedError
 from elastane.materials.compiler.evaluate import evaluate
 from elastane.materials.compiler.formulas import build_formulas
-from elastane.materials.compiler.graph import Graph
+from elastane.materials.compiler.graph import Graph, log1p
 from elastane.materials.kernels import GENERATED, read_kernels
 
 NEO_HOOKEAN = MODELS["neo-hookean"]
