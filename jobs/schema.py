@@ -15,6 +15,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
     PlainValidator,
     WithJsonSchema,
     model_validator,
@@ -382,12 +383,17 @@ def _read_levels(value: Any) -> str | tuple[int, ...]:
     return tuple(value)
 
 
+def _write_levels(levels: str | tuple[int, ...]) -> str | list[int]:
+    return levels if isinstance(levels, str) else list(levels)
+
+
 class MultigridSection(Section):
     """The p-multigrid preconditioner."""
 
     levels: Annotated[
         str | tuple[int, ...],
         PlainValidator(_read_levels),
+        PlainSerializer(_write_levels, when_used="json"),
         WithJsonSchema(
             {
                 "anyOf": [

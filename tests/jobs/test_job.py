@@ -109,8 +109,8 @@ CASES = [
     (with_mesh("{box: {size: [1, 1, 1], cells: [1, 1]}}"), "mesh.box.cells", "3 entries"),
     (
         with_mesh("{schwarz_p: {extent: [1, 1, 1], thickness: 9, refine: 0, layers: 1}}"),
-        "mesh.sphere_shell",
-        "smaller",
+        "mesh.schwarz_p",
+        "overlaps itself",
     ),
     (with_mesh("{box: {size: [1, 1, 1], cells: [1, 1, 1]}, refine: 11}"), "mesh.refine", "most 10"),
     (with_mesh("{file: none.msh}"), "mesh.file", "does not exist"),
