@@ -20,6 +20,9 @@ _FLAT = 1e-10
 #: Vertices nearer than this part of the body's diagonal should be one.
 _COINCIDENT = 1e-9
 
+#: The cube of any length is far from overflow.
+_FAR = 1e30
+
 _LISTED = 10
 
 
@@ -53,11 +56,11 @@ class ElementNames:
 
 
 def check_coordinates(points: Floats, used: Ints) -> None:
-    """Raise MeshError unless all points in use are finite."""
-    bad = used[~np.isfinite(points[used]).all(axis=1)]
+    """Raise MeshError unless all points in use are finite, and small enough to compute with."""
+    bad = used[~(np.abs(points[used]) < _FAR).all(axis=1)]
     if len(bad):
         raise MeshError(
-            f"{len(bad)} nodes have coordinates that are not finite, the first, at place "
+            f"{len(bad)} nodes have coordinates that are no lengths, the first, at place "
             f"{bad[0] + 1}: {points[bad[0]].tolist()}"
         )
 
@@ -100,28 +103,33 @@ def check_determinants(mesh: Mesh, names: ElementNames) -> None:
         ("Gauss-Lobatto", gauss_lobatto(num_points_1d)[0]),
         ("Gauss", gauss(num_points_1d)[0]),
     ):
-        lowest = np.empty(mesh.num_cells)
-        point = np.empty(mesh.num_cells, dtype=np.int64)
-        flat = np.empty(mesh.num_cells, dtype=bool)
-        mirrored = np.empty(mesh.num_cells, dtype=bool)
-        for chunk, gradients in gradients_by_chunk(mesh, points):
-            values = determinants(gradients)
-            lengths = np.linalg.norm(gradients, axis=-2).max(axis=1).prod(axis=1)
-            point[chunk] = values.argmin(axis=1)
-            lowest[chunk] = values.min(axis=1)
-            flat[chunk] = lowest[chunk] <= _FLAT * lengths
-            mirrored[chunk] = values.max(axis=1) < 0.0
-        bad = np.flatnonzero(flat)
+        lowest, highest, point, lengths = _determinant_bounds(mesh, points)
+        bad = np.flatnonzero(~(lowest > _FLAT * lengths))
         if len(bad):
             advice = (
                 "the element is left-handed: nodes swapped?"
-                if mirrored[bad[0]]
-                else "the element is flat or folded: move its nodes or mesh again"
+                if highest[bad[0]] < 0.0
+                else "the element is flat or folded: nodes swapped or moved?"
             )
             raise MeshError(
                 f"{names.describe(bad[0])}: det dX/dxi = {lowest[bad[0]]:.3g} at {rule} point "
                 f"{point[bad[0]] + 1} of {num_points_1d**3}; {names.count(bad)}; {advice}"
             )
+
+
+def _determinant_bounds(mesh: Mesh, points: Floats) -> tuple[Floats, Floats, Ints, Floats]:
+    """Return of each cell the smallest and largest det dX/dξ, where the smallest is, and a scale.
+
+    The scale is the product of the largest lengths of the columns of dX/dξ.
+    """
+    lowest, highest, lengths = np.empty((3, mesh.num_cells))
+    point = np.empty(mesh.num_cells, dtype=np.int64)
+    for chunk, gradients in gradients_by_chunk(mesh, points):
+        values = determinants(gradients)
+        lowest[chunk], highest[chunk] = values.min(axis=1), values.max(axis=1)
+        point[chunk] = values.argmin(axis=1)
+        lengths[chunk] = np.linalg.norm(gradients, axis=-2).max(axis=1).prod(axis=1)
+    return lowest, highest, point, lengths
 
 
 def find_cracks(entities: Entities, positions: Floats) -> Ints:

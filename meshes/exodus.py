@@ -129,10 +129,13 @@ def _points(file: Any) -> Floats:
 
 def _names(file: Any, family: str, unnamed: str) -> list[str]:
     """Return the names of element blocks (eb), side sets (ss) or node sets (ns)."""
-    identifiers = f"{family}_prop1"
-    if identifiers not in file.variables:
+    dimension = {"eb": "num_el_blk", "ss": "num_side_sets", "ns": "num_node_sets"}[family]
+    if dimension not in file.dimensions:
         return []
-    names = [f"{unnamed}-{number}" for number in file.variables[identifiers][:].tolist()]
+    numbers = list(range(1, file.dimensions[dimension].size + 1))
+    if f"{family}_prop1" in file.variables:
+        numbers = file.variables[f"{family}_prop1"][:].tolist()
+    names = [f"{unnamed}-{number}" for number in numbers]
     if f"{family}_names" in file.variables:
         for index, characters in enumerate(file.variables[f"{family}_names"][: len(names)]):
             given = b"".join(characters).split(b"\0")[0].decode(errors="replace").strip()

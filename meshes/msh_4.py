@@ -63,7 +63,8 @@ def _read_elements(
         dimension, entity, type_number = numbers.integers(3).tolist()
         (count,) = numbers.sizes(1).tolist()
         kind = find_element_type(type_number)
-        rows = numbers.sizes(count * (1 + kind.num_nodes)).reshape(count, -1)
+        width = 1 + kind.num_nodes
+        rows = numbers.sizes(count * width).reshape(count, width)
         tags = physical.get((dimension, entity), ())
         groups.append(MshGroup(kind, tags, rows[:, 0], rows[:, 1:]))
     found = sum(len(group.numbers) for group in groups)

@@ -50,7 +50,11 @@ def main(arguments: list[str]) -> int:
         raise
     except BaseException as error:  # meshio ends the process on some damaged files
         text = " ".join(str(error).split())[:200]
-        return _fail(result, f"it cannot be read ({type(error).__name__}: {text}); is it damaged?")
+        return _fail(
+            result,
+            f"it cannot be read ({type(error).__name__}: {text}); is it damaged? "
+            "Gmsh reads and writes many formats, and its own .msh always works here",
+        )
     return 0
 
 

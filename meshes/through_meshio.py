@@ -7,9 +7,10 @@ usually mean them are taken for both: cells with value 3 form `region-3`, surfac
 
 import io
 import re
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import redirect_stderr
+from contextlib import redirect_stderr, redirect_stdout
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ _HEXAHEDRA = ("hexahedron", "hexahedron20", "hexahedron27", "VTK_LAGRANGE_HEXAHE
 _QUADRILATERALS = ("quad", "quad8", "quad9", "VTK_LAGRANGE_QUADRILATERAL")
 _SERVES_NOTHING = ("vertex", "line", "line3", "line4", "VTK_LAGRANGE_CURVE")
 
+_VTU_VERSION = re.compile(rb"(<VTKFile[^>]*?\sversion=)\"[^\"]*\"")
+
 #: Where a VTK file says its version, and the first one with the present order of Lagrange nodes.
 _VERSIONS = {
     "vtu": (re.compile(rb"<VTKFile[^>]*\sversion=\"(\d+)\.(\d+)\""), (2, 1)),
@@ -41,15 +44,30 @@ def read_with_meshio(path: Path, file_format: str) -> FileMesh:
     """Return the content of a file that meshio reads.
 
     Raises:
-        MeshError: If meshio leaves something out.
+        MeshError: If meshio refuses the file or leaves something out.
     """
+    lagrange = _lagrange_ordering(path, file_format)
+    if file_format == "vtu":
+        with tempfile.NamedTemporaryFile(suffix=".vtu") as copy:
+            # meshio refuses versions that it knows under other numbers: the content is the same.
+            copy.write(_VTU_VERSION.sub(rb'\g<1>"1.0"', path.read_bytes(), count=1))
+            copy.flush()
+            return _file_mesh(_read(Path(copy.name), file_format), lagrange)
+    return _file_mesh(_read(path, file_format), lagrange)
+
+
+def _read(path: Path, file_format: str) -> Any:
     import meshio  # type: ignore[import-untyped]
 
-    with redirect_stderr(io.StringIO()) as complaints:
-        mesh = meshio.read(path, file_format=file_format)
+    with redirect_stdout(io.StringIO()) as reasons, redirect_stderr(io.StringIO()) as complaints:
+        try:
+            mesh = meshio.read(path, file_format=file_format)
+        except SystemExit:
+            reason = " ".join(reasons.getvalue().split())[:200]
+            raise MeshError(f"meshio cannot read it: {reason or 'is it damaged?'}") from None
     if "cannot handle" in complaints.getvalue():
         raise MeshError("the file has elements that meshio does not know; use hexahedra only")
-    return _file_mesh(mesh, _lagrange_ordering(path, file_format))
+    return mesh
 
 
 read_vtu: Callable[[Path], FileMesh] = partial(read_with_meshio, file_format="vtu")
