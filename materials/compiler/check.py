@@ -16,7 +16,7 @@ All but the last are evaluated in 50 digits, where rounding cannot excuse anythi
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -41,8 +41,8 @@ ROUNDING = 1e-12
 #: Step of the Taylor tests, small enough that terms in h³ vanish beside those in h².
 STEP = 1e-15
 
-TINY_TO_MODERATE = (1e-12, 1e-10, 1e-8, 1e-6, 1e-4, 1e-2, 5e-2, 0.2)
-NUM_LARGE = 8
+TINY_TO_MODERATE = (1e-12, 1e-9, 1e-6, 1e-3, 5e-2, 0.2)
+NUM_LARGE = 6
 
 #: Determinants of the large deformations.
 VOLUME_RATIOS = (0.2, 5.0)
@@ -69,7 +69,7 @@ def check_derivatives(
         point, other = _Point(formulas, parameters), _Point(independent, parameters)
         for H, A, B in _samples():
             with mpmath.workdps(DIGITS):
-                errors = {
+                equal = {
                     "Enzyme equals JAX": _difference(point, other, H, A),
                     "P is the derivative of the energy": _energy_remainder(point, H, A),
                     "dP is the derivative of P": _stress_remainder(point, H, A),
@@ -77,9 +77,9 @@ def check_derivatives(
                     "rest stores no energy and no stress": _rest(point, A),
                     "rotations change nothing": _rotation(point, H, B, material.finite_strain),
                 }
-            _judge("enzyme", errors, EQUAL, H, worst)
-            errors = {"doubles keep the digits": _rounding(point, H, A)}
-            _judge("enzyme", errors, ROUNDING, H, worst)
+                rounded = {"doubles keep the digits": _rounding(point, H, A)}
+            _judge("enzyme", equal, EQUAL, H, worst)
+            _judge("enzyme", rounded, ROUNDING, H, worst)
     return worst
 
 
@@ -102,10 +102,10 @@ def check_split(material: Material, formulas: Formulas, choice: Split) -> dict[s
         point, other = _Point(rewritten, parameters), _Point(formulas, parameters)
         for H, A, _ in _samples():
             with mpmath.workdps(DIGITS):
-                errors = {"the split tangent is the tangent": _difference(point, other, H, A)}
-            _judge("split", errors, EQUAL, H, worst)
-            errors = {"doubles of the split tangent keep the digits": _rounding(point, H, A)}
-            _judge("split", errors, ROUNDING, H, worst)
+                equal = {"the split tangent is the tangent": _difference(point, other, H, A)}
+                rounded = {"doubles of the split tangent keep the digits": _rounding(point, H, A)}
+            _judge("split", equal, EQUAL, H, worst)
+            _judge("split", rounded, ROUNDING, H, worst)
     return worst
 
 
@@ -163,12 +163,18 @@ class _Point:
         """Return dP to 50 digits."""
         return self._exactly(self.formulas.dP, H, dH).reshape(3, 3)
 
-    def in_doubles(self, H: Tensor, dH: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return ψ, P and dP in double precision."""
-        outputs = [self.formulas.strain_energy, *self.formulas.P, *self.formulas.dP]
+    def all(self, H: Tensor, dH: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return ψ (as an array of one), P and dP to 50 digits."""
+        return _parts(self._exactly(self._outputs, H, dH))
+
+    def all_in_doubles(self, H: Tensor, dH: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return ψ (as an array of one), P and dP in double precision."""
         inputs = {name: np.float64(value) for name, value in self._inputs(H, dH).items()}
-        values = evaluate(self.formulas.graph, outputs, inputs)
-        return values[:1], values[1:10].reshape(3, 3), values[10:].reshape(3, 3)
+        return _parts(evaluate(self.formulas.graph, self._outputs, inputs))
+
+    @property
+    def _outputs(self) -> list[int]:
+        return [self.formulas.strain_energy, *self.formulas.P, *self.formulas.dP]
 
     def _exactly(self, outputs: Sequence[int], H: Tensor, dH: Tensor) -> Tensor:
         inputs = {name: mpmath.mpf(value) for name, value in self._inputs(H, dH).items()}
@@ -184,10 +190,14 @@ class _Point:
         return tensors | dict(self.parameters)
 
 
+def _parts(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    return values[:1], values[1:10].reshape(3, 3), values[10:].reshape(3, 3)
+
+
 def _difference(point: _Point, other: _Point, H: Tensor, dH: Tensor) -> float:
-    """Return the relative difference of P and dP."""
-    P, dP = point.stress(H), point.stress_increment(H, dH)
-    return max(_relative(P - other.stress(H), P), _relative(dP - other.stress_increment(H, dH), dP))
+    """Return the relative difference of ψ, P and dP."""
+    pairs = zip(point.all(H, dH), other.all(H, dH), strict=True)
+    return _worst(_relative(x - y, x) for x, y in pairs)
 
 
 def _energy_remainder(point: _Point, H: Tensor, D: Tensor) -> float:
@@ -216,7 +226,7 @@ def _rest(point: _Point, dH: Tensor) -> float:
     """Return ψ(0) and P(0) relative to the tangent at rest."""
     rest = np.zeros((3, 3))
     dP = point.stress_increment(rest, dH)
-    return max(_relative(point.energy(rest), dP), _relative(point.stress(rest), dP))
+    return _worst([_relative(point.energy(rest), dP), _relative(point.stress(rest), dP)])
 
 
 def _rotation(point: _Point, H: Tensor, A: Tensor, finite_strain: bool) -> float:
@@ -229,9 +239,11 @@ def _rotation(point: _Point, H: Tensor, A: Tensor, finite_strain: bool) -> float
     turned = Q.dot(H) + Q - np.eye(3) if finite_strain else H + W
     energy, P = point.energy(H), point.stress(H)
     scale = 0 if H.any() else point.stress_increment(H, A)
-    return max(
-        _relative(point.energy(turned) - energy, energy + scale),
-        _relative(point.stress(turned) - Q.dot(P), P + scale),
+    return _worst(
+        [
+            _relative(point.energy(turned) - energy, energy + scale),
+            _relative(point.stress(turned) - Q.dot(P), P + scale),
+        ]
     )
 
 
@@ -246,10 +258,13 @@ def _rotation_matrix(W: Tensor) -> Tensor:
 
 def _rounding(point: _Point, H: Tensor, dH: Tensor) -> float:
     """Return the relative error of ψ, P and dP in double precision."""
-    with mpmath.workdps(DIGITS):
-        exact = point.energy(H), point.stress(H), point.stress_increment(H, dH)
-    computed = point.in_doubles(H, dH)
-    return max(_relative(x - y, y) for x, y in zip(computed, exact, strict=True))
+    pairs = zip(point.all_in_doubles(H, dH), point.all(H, dH), strict=True)
+    return _worst(_relative(x - y, y) for x, y in pairs)
+
+
+def _worst(errors: Iterable[float]) -> float:
+    """Return the largest error, NaN if one is NaN, which `max` would overlook."""
+    return float(np.max(list(errors)))
 
 
 def _relative(error: Any, scale: Any) -> float:

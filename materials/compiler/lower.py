@@ -64,10 +64,10 @@ def lower_jax_derivatives(material: Material, options: Mapping[str, str]) -> str
     S is the derivative of ψ by the measure and dS its derivative along the increment.  The check
     compares Enzyme with them.
     """
+    gradient = jax.grad(energy(material, options))
 
     def derivatives(x: jax.Array, dx: jax.Array, *parameters: jax.Array) -> Any:
-        gradient = partial(_swap(jax.grad(energy(material, options))), parameters)
-        return jax.jvp(gradient, (x,), (dx,))
+        return jax.jvp(lambda y: gradient(y, *parameters), (x,), (dx,))
 
     measure, *parameters = _arguments(material)
     return _text(derivatives, measure, measure, *parameters)
@@ -84,10 +84,6 @@ def energy(material: Material, options: Mapping[str, str]) -> Callable[..., jax.
         return strain_energy(jnp.stack([jnp.stack(row) for row in rows]), *parameters)
 
     return of_components
-
-
-def _swap(function: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
-    return lambda parameters, x: function(x, *parameters)
 
 
 def _arguments(material: Material) -> list[jax.ShapeDtypeStruct]:

@@ -153,17 +153,20 @@ def _iota(graph: Graph, operation: Any, operands: list[Tensor]) -> Tensor:
 def _convert(graph: Graph, operation: Any, operands: list[Tensor]) -> Tensor:
     """Convert constants; of what is computed, truth values to numbers only."""
     kind = {"float": float, "integer": int, "logical": bool}[element_kind(operation)]
-    source = str(ir.RankedTensorType(operation.operands[0].type).element_type)
+    source, target = (
+        str(ir.RankedTensorType(value.type).element_type)
+        for value in (operation.operands[0], operation.results[0])
+    )
 
     def convert(node: int) -> int:
         value = graph.value(node)
         if value is not None:
             return graph.constant(kind(value))
-        if source == "i1" and kind is float:
-            return graph.operation("select", node, graph.constant(1.0), graph.constant(0.0))
-        if source == "f64" and kind is float:
+        if source == target:
             return node
-        raise UnsupportedError(f"the energy converts computed {source} to {kind.__name__}")
+        if (source, target) == ("i1", "f64"):
+            return graph.operation("select", node, graph.constant(1.0), graph.constant(0.0))
+        raise UnsupportedError(f"the energy converts {source} to {target}; use doubles throughout")
 
     return np.vectorize(convert, otypes=[np.int64])(operands[0])
 
