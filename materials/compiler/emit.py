@@ -6,7 +6,7 @@ text goes to gcc and clang, and through libCEED to NVRTC and hipRTC, which defin
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from elastane.materials.compiler.errors import UnsupportedError
 from elastane.materials.compiler.graph import Constant, Graph
@@ -72,49 +72,47 @@ def emit_function(
     Raises:
         UnsupportedError: If the body is too large.
     """
-    inputs = list(qfunction.inputs)
+    field = Field("parameters", len(parameters))
+    inputs = (*qfunction.inputs, field) if from_field else qfunction.inputs
+    loads = [(f"{f.name}_{k}", place) for f in qfunction.inputs for k, place in _places(f)]
     if from_field:
-        inputs.append(Field("parameters", len(parameters)))
-    used = {
-        str(graph.nodes[node].value)
-        for node in graph.live(qfunction.results)
-        if graph.nodes[node].operation == "input"
-    }
-    loads = [
-        (f"{field.name}_{k}", f"{field.name}[i{_offset(k)}]")
-        for field in qfunction.inputs
-        for k in range(field.size)
-    ]
-    source = "parameters[i{}]" if from_field else "parameters[{}]"
-    constants = [
-        (name, source.format(_offset(k) if from_field else k)) for k, name in enumerate(parameters)
-    ]
-    declared = [f"const CeedScalar {name} = {text};" for name, text in constants if name in used]
-    targets = [
-        f"{field.name}[i{_offset(k)}]" for field in qfunction.outputs for k in range(field.size)
-    ]
+        context = ["(void)ctx;"]
+        loads += [(parameters[k], place) for k, place in _places(field)]
+    else:
+        context = ["const CeedScalar *parameters = (const CeedScalar *)ctx;"]
+        values = [(name, f"parameters[{k}]") for k, name in enumerate(parameters)]
+        context += _declare(graph, qfunction, values)
+    targets = [place for f in qfunction.outputs for _, place in _places(f)]
+    body = _declare(graph, qfunction, loads) + _body(graph, qfunction.results, targets)
     lines = [
         f"/* {qfunction.purpose} */",
         SIGNATURE.format(name=qfunction.name + ("_field" if from_field else "")),
         *(f"  const CeedScalar *{f.name} = in[{k}];" for k, f in enumerate(inputs)),
         *(f"  CeedScalar *{f.name} = out[{k}];" for k, f in enumerate(qfunction.outputs)),
+        *(f"  {line}" for line in context),
+        "",
+        "  CeedPragmaSIMD for (CeedInt i = 0; i < Q; i++) {",
+        *(f"    {line}" for line in body),
+        "  }",
+        "  return 0;",
+        "}",
+        "",
     ]
-    if from_field:
-        lines += ["  (void)ctx;"]
-    else:
-        lines += ["  const CeedScalar *parameters = (const CeedScalar *)ctx;"]
-        lines += [f"  {line}" for line in declared]
-    lines += ["", "  CeedPragmaSIMD for (CeedInt i = 0; i < Q; i++) {"]
-    lines += [f"    const CeedScalar {name} = {text};" for name, text in loads if name in used]
-    if from_field:
-        lines += [f"    {line}" for line in declared]
-    lines += [f"    {line}" for line in _body(graph, qfunction.results, targets)]
-    lines += ["  }", "  return 0;", "}", ""]
     return "\n".join(lines)
 
 
-def _offset(k: int) -> str:
-    return {0: "", 1: " + Q"}.get(k, f" + {k} * Q")
+def _places(field: Field) -> Iterator[tuple[int, str]]:
+    """Yield each component of a field with its place in the array."""
+    for k in range(field.size):
+        offset = {0: "", 1: " + Q"}.get(k, f" + {k} * Q")
+        yield k, f"{field.name}[i{offset}]"
+
+
+def _declare(graph: Graph, qfunction: QFunction, values: list[tuple[str, str]]) -> list[str]:
+    """Return a constant for each (input, value) that the function uses."""
+    nodes = (graph.nodes[node] for node in graph.live(qfunction.results))
+    used = {node.value for node in nodes if node.operation == "input"}
+    return [f"const CeedScalar {name} = {value};" for name, value in values if name in used]
 
 
 def _heading(material: Material, kernel_name: str) -> str:
