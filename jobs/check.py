@@ -84,8 +84,8 @@ def summary(checked: Checked) -> str:
         "levels": levels,
         "load steps": steps,
         "backend": problem.backend,
-        "memory": f"about {in_bytes(sizes.memory_per_rank(ranks))} per rank on {ranks} rank"
-        f"{'s' if ranks > 1 else ''}",
+        "memory": f"about {in_bytes(sizes.memory_per_rank(ranks))} per rank on "
+        f"{_counted(ranks, 'rank')}",
         "fields": f"about {in_bytes(sizes.output_bytes)} of {problem.output.format}",
         "would ask for": _request(job.resources),
     }
@@ -96,9 +96,12 @@ def summary(checked: Checked) -> str:
 
 def _request(resources: ResourcesSection) -> str:
     """Return what a scheduler would be asked for."""
-    nodes = f"{resources.nodes} node{'s' if resources.nodes > 1 else ''}"
-    time = resources.time or "the site's default time"
     return (
-        f"{nodes}, {resources.ranks_per_node} ranks and {resources.gpus_per_node} GPUs on each, "
-        f"{time}"
+        f"{_counted(resources.nodes, 'node')}, {_counted(resources.ranks_per_node, 'rank')} and "
+        f"{_counted(resources.gpus_per_node, 'GPU')} on each, "
+        f"{resources.time or 'for the default time of the site'}"
     )
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

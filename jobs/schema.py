@@ -59,7 +59,6 @@ from elastane.solver.problem import (
 )
 
 MAX_LOAD_STEPS = 10_000
-MAX_RANKS = 1_000_000
 
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Counts2 = Annotated[tuple[Count, Count], Field(strict=False)]
@@ -336,8 +335,12 @@ class NewtonSection(Section):
     atol: Annotated[float, Field(ge=0.0)] = Field(
         default=1e-12, description="Absolute bound of the residual norm, N."
     )
-    max_iterations: Iterations = 50
-    line_search: Annotated[str, OneOf("line search", ("cp", "bt", "basic"))] = "cp"
+    max_iterations: Iterations = Field(
+        default=50, description="Iterations before the load step counts as failed."
+    )
+    line_search: Annotated[str, OneOf("line search", ("cp", "bt", "basic"))] = Field(
+        default="cp", description="PETSc's line search: critical point, back-tracking or none."
+    )
 
 
 def _read_rtol(value: Any) -> float | str:
@@ -365,7 +368,9 @@ class LinearSection(Section):
             }
         ),
     ] = Field(default="adaptive", description="Relative bound, or adaptive (Eisenstat and Walker).")
-    max_iterations: Iterations = 1000
+    max_iterations: Iterations = Field(
+        default=1000, description="Iterations before the linear solve counts as failed."
+    )
 
     def settings(self) -> LinearSettings:
         """Return the settings."""
@@ -472,9 +477,13 @@ class OutputSection(Section):
 class ResourcesSection(Section):
     """What a submitted job asks of a cluster."""
 
-    nodes: Annotated[int, Field(ge=1, le=MAX_RANKS)] = 1
-    ranks_per_node: Annotated[int, Field(ge=1, le=1024)] = 1
-    gpus_per_node: Annotated[int, Field(ge=0, le=64)] = 0
+    nodes: Annotated[int, Field(ge=1, le=100_000)] = Field(default=1, description="Nodes.")
+    ranks_per_node: Annotated[int, Field(ge=1, le=1024)] = Field(
+        default=1, description="MPI ranks on each node."
+    )
+    gpus_per_node: Annotated[int, Field(ge=0, le=64)] = Field(
+        default=0, description="GPUs on each node."
+    )
     time: WallTime | None = Field(
         default=None, description="Wall time, [days-]hours:minutes:seconds."
     )
@@ -488,7 +497,7 @@ def _check_backend(name: str) -> str:
 class JobFile(Section):
     """A job of Elastane."""
 
-    version: Literal[1] = 1
+    version: Literal[1] = Field(default=1, description="Version of the job file's format.")
     name: Name | None = Field(
         default=None, description="Name of the job; default: the file's stem."
     )

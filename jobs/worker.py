@@ -147,7 +147,9 @@ def explain(error: BaseException) -> tuple[ExitCode, str]:
 
 
 def _is_raised_by_us(error: BaseException) -> bool:
-    """Return whether our own code raised an error, and no library under it."""
+    """Return whether our own code found a fault, rather than a library under it."""
+    if type(error).__module__.startswith("elastane."):
+        return True
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     return bool(frames) and str(frames[-1].f_globals.get("__name__")).startswith("elastane.")
 
