@@ -151,7 +151,7 @@ def _coordinates(block: Block, points: Floats, geometry_degree: int) -> Floats:
     degree = _degree(block)
     positions = points[block.nodes]
     if block.nodes.shape[1] == 20:
-        positions = np.einsum("tn,cnx->ctx", serendipity(), positions, optimize=True)
+        positions = np.moveaxis(np.tensordot(serendipity(), positions, axes=(1, 1)), 0, 1)
     matrix = interpolation(
         np.linspace(-1.0, 1.0, degree + 1), gauss_lobatto(geometry_degree + 1)[0]
     )

@@ -12,8 +12,8 @@ import numpy as np
 from elastane.meshes.lagrange import differentiation, gauss, gauss_lobatto, interpolation
 from elastane.meshes.mesh import Floats, Ints, Mesh
 
-#: Cells whose gradients are held in memory at once.
-_CHUNK = 16384
+#: Points whose gradients are held at once: few enough for the cache of a core.
+_CHUNK = 1 << 15
 
 
 def apply_tensor(matrices: tuple[Floats, Floats, Floats], values: Floats) -> Floats:
@@ -26,15 +26,21 @@ def apply_tensor(matrices: tuple[Floats, Floats, Floats], values: Floats) -> Flo
     Returns:
         Values at the points, shape (num_cells, m₁ m₂ m₃, num_components), tensor order.
     """
-    along_1, along_2, along_3 = matrices
     num_cells, _, num_components = values.shape
-    grid = values.reshape(
-        num_cells, along_3.shape[1], along_2.shape[1], along_1.shape[1], num_components
-    )
-    grid = np.einsum("ai,ckjix->ckjax", along_1, grid, optimize=True)
-    grid = np.einsum("bj,ckjax->ckbax", along_2, grid, optimize=True)
-    grid = np.einsum("dk,ckbax->cdbax", along_3, grid, optimize=True)
-    return grid.reshape(num_cells, -1, num_components)
+    sizes = [matrix.shape[1] for matrix in reversed(matrices)]
+    grid = np.moveaxis(values.reshape(num_cells, *sizes, num_components), -1, 1)
+    for matrix in matrices:
+        grid = _apply_last(matrix, grid)
+    return np.moveaxis(grid, 1, -1).reshape(num_cells, -1, num_components)
+
+
+def _apply_last(matrix: Floats, grid: Floats) -> Floats:
+    """Apply a matrix along the last axis, which becomes the first of the last three.
+
+    One product of a tall matrix: numpy's einsum would make one tiny product per row of a cell.
+    """
+    rows = grid.reshape(-1, grid.shape[-1]) @ matrix.T
+    return np.moveaxis(rows.reshape(*grid.shape[:-1], -1), -1, 2)
 
 
 def map_gradients(coordinates: Floats, geometry_degree: int, points_1d: Floats) -> Floats:
@@ -53,8 +59,9 @@ def map_gradients(coordinates: Floats, geometry_degree: int, points_1d: Floats) 
 
 def gradients_by_chunk(mesh: Mesh, points_1d: Floats) -> Iterator[tuple[slice, Floats]]:
     """Yield slices of cells with their dX/dξ, so that a large mesh does not fill the memory."""
-    for start in range(0, mesh.num_cells, _CHUNK):
-        chunk = slice(start, min(start + _CHUNK, mesh.num_cells))
+    num_cells = max(1, _CHUNK // len(points_1d) ** 3)
+    for start in range(0, mesh.num_cells, num_cells):
+        chunk = slice(start, min(start + num_cells, mesh.num_cells))
         yield chunk, map_gradients(mesh.coordinates[chunk], mesh.geometry_degree, points_1d)
 
 
@@ -139,10 +146,11 @@ def _facet_normals(mesh: Mesh, facets: Ints) -> tuple[Floats, Floats]:
     value, slope = interpolation(nodes, points), differentiation(nodes, points)
     cell, side = facets[:, 0], facets[:, 1]
     positions = mesh.coordinates[cell[:, None], facet_nodes(degree)[side]]
-    grid = positions.reshape(len(facets), degree + 1, degree + 1, 3)
-    along_first = np.einsum("bj,ai,fjix->fbax", value, slope, grid, optimize=True)
-    along_second = np.einsum("bj,ai,fjix->fbax", slope, value, grid, optimize=True)
-    normals = np.cross(along_first, along_second).reshape(len(facets), -1, 3)
+    # A facet is a cell with one layer.
+    layer = np.ones((1, 1))
+    along_first = apply_tensor((slope, value, layer), positions)
+    along_second = apply_tensor((value, slope, layer), positions)
+    normals = np.cross(along_first, along_second)
     # ξ₂ x ξ₃ and ξ₁ x ξ₂ point to the positive side of the remaining direction, ξ₁ x ξ₃ does not.
     direction, upper = side // 2, side % 2
     sign = np.where(direction == 1, -1.0, 1.0) * np.where(upper == 1, 1.0, -1.0)
