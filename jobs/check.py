@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from elastane.jobs.job import Job, Reading, read_job
-from elastane.jobs.mesh_checks import check_mesh, warnings
+from elastane.jobs.mesh_checks import check_mesh
+from elastane.jobs.plausibility import warnings
 from elastane.jobs.schema import ResourcesSection
 from elastane.jobs.sizes import Sizes, check_before_building, in_bytes, measure
 from elastane.meshes.mesh import Mesh

@@ -1,6 +1,6 @@
 """Checks of a job that need the cells: supports, loads, probes, material fields."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
@@ -148,67 +148,3 @@ def _check_probes(probes: "dict[str, tuple[float, float, float]]", mesh: Mesh) -
                 f"the nearest node is at {[round(float(value), 12) for value in near]}"
             )
             yield ("output", "probes", name), message
-
-
-def warnings(reading: Reading, mesh: Mesh) -> Iterator[str]:
-    """Yield what is allowed and yet looks like a mistake."""
-    stiffness = 0.0
-    for region, material in reading.materials.items():
-        constants = {
-            name: formula.value
-            for name, formula in material.parameters.items()
-            if formula.value is not None
-        }
-        if len(constants) < len(material.parameters):
-            continue
-        kernel = material.model.resolve(constants, material.options)
-        pascals = [p.name for p in material.model.kernel_parameters if p.unit == "Pa"]
-        stiffness = max(stiffness, *(float(np.max(kernel[name])) for name in pascals))
-        yield from _locking(region, kernel, reading.draft.file.degree)
-    yield from _scales(reading, mesh, stiffness)
-
-
-def _locking(region: str, kernel: "dict[str, float | Floats]", degree: int) -> Iterator[str]:
-    """Warn of a nearly incompressible material in elements of low degree."""
-    shear = kernel.get("lame_mu")
-    if shear is None:
-        return
-    if "lame_lambda" in kernel:
-        ratio = np.divide(kernel["lame_lambda"], shear)
-    elif "bulk_modulus" in kernel:
-        ratio = np.divide(kernel["bulk_modulus"], shear) - 2.0 / 3.0
-    else:
-        return
-    nu = float(np.max(ratio / (2.0 * (ratio + 1.0))))
-    if nu >= 0.49 and degree < 4:
-        yield (
-            f"Poisson's ratio {nu:.6g} of {region} is nearly incompressible: degree {degree} may "
-            "lock and be too stiff; use degree 4 or more, and compare with one degree less"
-        )
-
-
-def _scales(reading: Reading, mesh: Mesh, stiffness: float) -> Iterator[str]:
-    """Warn of loads that no unit system makes plausible."""
-    size = float(np.ptp(mesh.coordinates.reshape(-1, 3), axis=0).max())
-    if stiffness > 1e8 and size > 1e3:
-        yield (
-            f"a body of size {size:.4g} with moduli of {stiffness:.3g}: if lengths are in mm, "
-            "moduli and loads must be in MPa (N/mm²)"
-        )
-    for index, entry in zip(reading.draft.boundary, reading.draft.file.boundary, strict=True):
-        condition = entry.condition()
-        values = [abs(f.value) for f in formulas_of(condition) if f.value is not None]
-        largest = max(values, default=0.0)
-        if largest == 0.0 or isinstance(condition, Rotation):
-            continue
-        if isinstance(condition, Displacement):
-            if largest > 10.0 * size:
-                yield (
-                    f"boundary[{index}]: a displacement of {largest:.4g} on a body of size "
-                    f"{size:.4g}; is the unit of length the same?"
-                )
-        elif stiffness > 0.0 and not 1e-8 < largest / stiffness < 10.0:
-            yield (
-                f"boundary[{index}]: a load of {largest:.4g} on moduli of {stiffness:.3g}, a ratio "
-                f"of {largest / stiffness:.1e}; are the units of stress the same?"
-            )

@@ -51,6 +51,8 @@ def run_job(
     progress = Progress(stream, job.problem.loading.steps)
     interrupted, returncode = supervise(launch_worker(folder.root, ranks, debug), folder, progress)
     _settle(folder, interrupted, returncode)
+    if debug and folder.traceback.exists():
+        sys.stderr.write(folder.traceback.read_text(encoding="utf-8"))
     return _tell(folder, job, returncode, stream)
 
 

@@ -64,6 +64,10 @@ def test_a_large_job_is_checked_within_a_second(write_job: WriteJob) -> None:
         (cube(load="pressure: 300"), ["a load of 300 on moduli of", "units of stress"]),
         (cube(load="displacement: [99, 0, 0]"), ["a displacement of 99 on a body of size 1"]),
         (
+            cube() + "  - {surface: y-min, displacement: [0.1, null, null]}\n",
+            ["boundary[0] and boundary[2] prescribe different displacements at 3 vertices"],
+        ),
+        (
             cube().replace("[1, 1, 1], c", "[5e3, 1, 1], c").replace("2.8", "210e9"),
             ["lengths are in mm, moduli and loads must be in MPa"],
         ),
@@ -78,7 +82,14 @@ def test_what_looks_like_a_mistake_is_said(
 
 
 @pytest.mark.parametrize(
-    "text", [cube(), cube(nu=0.499, degree=4), cube(load="displacement: [0.5, 0, 0]")]
+    "text",
+    [
+        cube(),
+        cube(nu=0.499, degree=4),
+        cube(load="displacement: [0.5, 0, 0]"),
+        cube() + "  - {surface: y-min, displacement: [null, 0, 0]}\n",
+        cube() + "  - {surface: y-min, displacement: ['0.1*x', null, null]}\n",
+    ],
 )
 def test_what_is_plausible_is_not_warned_of(write_job: WriteJob, text: str) -> None:
     assert check_job(write_job(text)).warnings == ()

@@ -1,12 +1,13 @@
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from elastane.jobs.progress import EventTail, Progress, in_time
 
-EVENTS = [
+EVENTS: list[dict[str, Any]] = [
     {"event": "phase", "name": "mesh", "seconds": 0.1},
     {"event": "problem", "dofs": 12345, "cells": 64, "level_degrees": [1, 2],
      "level_dofs": [678, 12345], "ranks": 2, "backend": "/cpu/self/opt", "memory_bytes": 1},

@@ -44,7 +44,7 @@ T = 0.4
         ("asin(x) + acos(y) + atan(z)", np.arcsin(x) + np.arccos(y) + np.arctan(z)),
     ],
 )
-def test_value_is_that_of_numpy(text: str, values: object) -> None:
+def test_value_is_that_of_numpy(text: str, values: float) -> None:
     # the same operations in the same order: at most a rounding in the last place
     np.testing.assert_allclose(Formula.parse(text).evaluate(X, T), values, rtol=1e-15)
 

@@ -57,7 +57,10 @@ def test_a_held_body_has_no_free_motion(box: Mesh, supports: list[BoundaryCondit
 
 
 def test_loads_hold_nothing(box: Mesh) -> None:
-    loads = [Pressure("x-min", ZERO), Traction("x-max", (ZERO, ZERO, ZERO))]
+    loads: list[BoundaryCondition] = [
+        Pressure("x-min", ZERO),
+        Traction("x-max", (ZERO, ZERO, ZERO)),
+    ]
     (motions,) = free_motions(box, loads)
     assert (len(motions.translations), len(motions.rotations)) == (3, 3)
 

@@ -1,0 +1,129 @@
+"""What is allowed in a job and yet looks like a mistake: warnings, never faults."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from elastane.jobs.job import Reading
+from elastane.jobs.mesh_checks import formulas_of
+from elastane.meshes.element_map import corner_coordinates
+from elastane.meshes.file_body import MeshFile
+from elastane.meshes.mesh import FACET_CORNERS, Ints, Mesh
+from elastane.solver.boundary.displacement import Displacement
+from elastane.solver.boundary.rotation import Rotation
+
+Floats = NDArray[np.float64]
+
+#: Poisson's ratio from which elements of low degree lock.
+LOCKING_RATIO = 0.49
+
+
+def warnings(reading: Reading, mesh: Mesh) -> Iterator[str]:
+    """Yield what is allowed and yet looks like a mistake."""
+    if reading.source is not None and isinstance(reading.source.body, MeshFile):
+        yield from reading.source.body.content.warnings
+    yield from _meeting_supports(reading, mesh)
+    stiffness = 0.0
+    for region, material in reading.materials.items():
+        constants = {
+            name: formula.value
+            for name, formula in material.parameters.items()
+            if formula.value is not None
+        }
+        if len(constants) < len(material.parameters):
+            continue
+        kernel = material.model.resolve(constants, material.options)
+        pascals = [p.name for p in material.model.kernel_parameters if p.unit == "Pa"]
+        stiffness = max(stiffness, *(float(np.max(kernel[name])) for name in pascals))
+        yield from _locking(region, kernel, reading.draft.file.degree)
+    yield from _scales(reading, mesh, stiffness)
+
+
+@dataclass(frozen=True)
+class _Support:
+    """What an entry prescribes at the vertices of its surface, at the full load."""
+
+    index: int
+    constrained: tuple[bool, bool, bool]
+    vertices: Ints
+    u: Floats
+
+    def differing_vertices(self, other: "_Support") -> int:
+        """Return at how many common vertices the two prescribe different displacements."""
+        both = np.array(self.constrained) & np.array(other.constrained)
+        _, mine, others = np.intersect1d(self.vertices, other.vertices, return_indices=True)
+        difference = np.abs(self.u[mine] - other.u[others])[:, both]
+        scale = max(np.abs(self.u).max(initial=0.0), np.abs(other.u).max(initial=0.0))
+        return int(np.count_nonzero((difference > 1e-9 * scale).any(axis=1)))
+
+
+def _meeting_supports(reading: Reading, mesh: Mesh) -> Iterator[str]:
+    """Warn of supports that prescribe different displacements where their surfaces meet."""
+    for one, other in combinations(_supports(reading, mesh), 2):
+        differing = one.differing_vertices(other)
+        if differing:
+            yield (
+                f"boundary[{one.index}] and boundary[{other.index}] prescribe different "
+                f"displacements at {differing} vertices where their surfaces meet; the later holds"
+            )
+
+
+def _supports(reading: Reading, mesh: Mesh) -> Iterator[_Support]:
+    corners = corner_coordinates(mesh)
+    for index, entry in zip(reading.draft.boundary, reading.draft.file.boundary, strict=True):
+        condition = entry.condition()
+        if isinstance(condition, Displacement | Rotation):
+            facets = mesh.surfaces[condition.surface]
+            cell, corner = facets[:, :1], FACET_CORNERS[facets[:, 1]]
+            vertices, first = np.unique(mesh.cells[cell, corner], return_index=True)
+            u = condition.values(corners[cell, corner].reshape(-1, 3)[first], 1.0)
+            yield _Support(index, condition.constrained, vertices, u)
+
+
+def _locking(region: str, kernel: Mapping[str, float | Floats], degree: int) -> Iterator[str]:
+    """Warn of a nearly incompressible material in elements of low degree."""
+    shear = kernel.get("lame_mu")
+    if shear is None:
+        return
+    if "lame_lambda" in kernel:
+        ratio = np.divide(kernel["lame_lambda"], shear)
+    elif "bulk_modulus" in kernel:
+        ratio = np.divide(kernel["bulk_modulus"], shear) - 2.0 / 3.0
+    else:
+        return
+    nu = float(np.max(ratio / (2.0 * (ratio + 1.0))))
+    if nu >= LOCKING_RATIO and degree < 4:
+        yield (
+            f"Poisson's ratio {nu:.6g} of {region} is nearly incompressible: degree {degree} may "
+            "lock and be too stiff; use degree 4 or more, and compare with one degree less"
+        )
+
+
+def _scales(reading: Reading, mesh: Mesh, stiffness: float) -> Iterator[str]:
+    """Warn of loads that no unit system makes plausible."""
+    size = float(np.ptp(mesh.coordinates.reshape(-1, 3), axis=0).max())
+    if stiffness > 1e8 and size > 1e3:
+        yield (
+            f"a body of size {size:.4g} with moduli of {stiffness:.3g}: if lengths are in mm, "
+            "moduli and loads must be in MPa (N/mm²)"
+        )
+    for index, entry in zip(reading.draft.boundary, reading.draft.file.boundary, strict=True):
+        condition = entry.condition()
+        values = [abs(f.value) for f in formulas_of(condition) if f.value is not None]
+        largest = max(values, default=0.0)
+        if largest == 0.0 or isinstance(condition, Rotation):
+            continue
+        if isinstance(condition, Displacement):
+            if largest > 10.0 * size:
+                yield (
+                    f"boundary[{index}]: a displacement of {largest:.4g} on a body of size "
+                    f"{size:.4g}; is the unit of length the same?"
+                )
+        elif stiffness > 0.0 and not 1e-8 < largest / stiffness < 10.0:
+            yield (
+                f"boundary[{index}]: a load of {largest:.4g} on moduli of {stiffness:.3g}, a ratio "
+                f"of {largest / stiffness:.1e}; are the units of stress the same?"
+            )
