@@ -20,6 +20,8 @@ from elastane.meshes.reading_process import READERS
 _MEMORY_BYTES, _CPU_SECONDS = 2 << 30, 10
 #: What it may take beyond, per byte of the file.
 _MEMORY_PER_BYTE, _CPU_SECONDS_PER_BYTE = 100, 2e-6
+#: Threads of the linear algebra library would count against the memory.
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 #: A busy machine may need this much longer than the CPU time.
 _WALL_PER_CPU = 4
 
@@ -78,13 +80,12 @@ def _read_apart(path: Path, size: int) -> FileMesh:
     cpu_seconds = _CPU_SECONDS + int(_CPU_SECONDS_PER_BYTE * size)
     with tempfile.TemporaryDirectory(prefix="elastane-") as folder:
         result = Path(folder, "mesh.npz")
-        # -P keeps modules of the working directory from being imported; threads of the linear
-        # algebra library would count against the memory.
+        # -P keeps modules of the working directory from being imported.
         command = [sys.executable, "-P", "-m", "elastane.meshes.reading_process"]
         try:
             done = subprocess.run(
                 [*command, str(path), str(result), str(memory_bytes), str(cpu_seconds)],
-                env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+                env={**os.environ, **_ONE_THREAD, "TMPDIR": folder},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
