@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from elastane.jobs.faults import Fault, JobFileError, KeyPath, Position
-from elastane.jobs.schema import MESH_SOURCES, JobFile, MaterialSection, ResourcesSection
+from elastane.jobs.mesh_section import MESH_SOURCES
+from elastane.jobs.schema import JobFile, MaterialSection, ResourcesSection
 from elastane.jobs.semantics import (
     Finding,
     MeshNames,

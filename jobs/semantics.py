@@ -9,13 +9,8 @@ from pathlib import Path
 
 from elastane.jobs.faults import KeyPath, nearest
 from elastane.jobs.fields import read_formula, shown
-from elastane.jobs.schema import (
-    BoundarySection,
-    JobFile,
-    MaterialSection,
-    MeshSection,
-    SubSurfaceSection,
-)
+from elastane.jobs.mesh_section import MeshSection, SubSurfaceSection
+from elastane.jobs.schema import BoundarySection, JobFile, MaterialSection
 from elastane.materials import Material, ParameterError, find_model
 from elastane.meshes.annulus import Annulus
 from elastane.meshes.source import BODIES, MeshSource

@@ -488,3 +488,14 @@ def test_examples_are_sound(path: Path) -> None:
     checked = check_job(path)
     assert checked.warnings == ()
     assert isinstance(checked.job, Job)
+
+
+def test_a_mesh_file_is_found_from_the_run_folder_too(write_job: WriteJob, tmp_path: Path) -> None:
+    templates = {path.name: path.read_bytes() for path in EXAMPLES.glob("bimaterial.*")}
+    (tmp_path / "there").mkdir()
+    for name, content in templates.items():
+        (tmp_path / "there" / name).write_bytes(content)
+    job = load_job(tmp_path / "there" / "bimaterial.yml")
+    elsewhere = write_job(job.effective_yaml())
+    assert load_job(elsewhere).problem == job.problem
+    assert check_job(elsewhere).sizes == check_job(tmp_path / "there" / "bimaterial.yml").sizes
