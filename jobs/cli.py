@@ -4,6 +4,7 @@ Wrong input ends with one plain message and exit code 2; `--debug` shows the tra
 """
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -19,6 +20,9 @@ from elastane.jobs.versions import installed_version
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without Unicode shows ? instead
     options = _parser().parse_args(arguments)
     try:
         code: ExitCode = options.command(options)
@@ -49,9 +53,7 @@ def _complain(error: Exception, options: argparse.Namespace, message: str) -> No
 
 
 def _say(text: str) -> None:
-    """Write a line, in the encoding that the terminal has."""
-    encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+    sys.stdout.write(text + "\n")
 
 
 def _run(options: argparse.Namespace) -> ExitCode:

@@ -1,13 +1,13 @@
 """Shows a run while it goes on: a line that renews itself on a terminal, else a line per step."""
 
 import json
+import shutil
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
 CLEAR_LINE = "\r\x1b[2K"
-WIDTH = 100
 
 
 class EventTail:
@@ -72,8 +72,9 @@ class Progress:
         """Draw the live line again, so that its clock runs."""
         if self._live:
             seconds = time.monotonic() - self._started
-            line = f"{self._state} · {in_time(seconds)}"
-            self._stream.write(CLEAR_LINE + line[:WIDTH])
+            width = shutil.get_terminal_size().columns - 1
+            line = f"{in_time(seconds)} · {self._state}"
+            self._stream.write(CLEAR_LINE + line[:width])
             self._stream.flush()
 
     def clear(self) -> None:
@@ -114,9 +115,8 @@ class Progress:
         self._krylov_iterations += event["krylov_iterations"]
         relative = residual / self._first_residual if self._first_residual else 0.0
         self._state = (
-            f"{self._step_text()} · Newton {event['iteration']} · residual {residual:.2e} "
-            f"({relative:.0e} of the first) · Krylov {event['krylov_iterations']}, "
-            f"{self._krylov_iterations} in the step"
+            f"{self._step_text()} · Newton {event['iteration']} · residual {residual:.1e} "
+            f"({relative:.0e}) · Krylov {self._krylov_iterations}"
         )
 
     def _step_failed(self, event: Mapping[str, Any]) -> None:

@@ -145,13 +145,11 @@ def test_a_pipe_that_closes_early_is_no_error() -> None:
 
 def test_a_terminal_without_unicode_is_served() -> None:
     environment = os.environ | {"PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
-    done = subprocess.run(
-        [*CLI, "materials", "show", "neo-hookean"],
-        env=environment,
-        capture_output=True,
-        check=False,
-    )
-    assert done.returncode == 0
+    Path("job.yml").write_text("ü: 1\n", encoding="utf-8")
+    for arguments, code in ((["materials", "show", "neo-hookean"], 0), (["check", "job.yml"], 2)):
+        done = subprocess.run([*CLI, *arguments], env=environment, capture_output=True, check=False)
+        assert done.returncode == code
+        assert b"Traceback" not in done.stderr
 
 
 def test_version_is_shown() -> None:
