@@ -1,8 +1,8 @@
 """The mesh spread over MPI ranks: a DMPlex for the topology, arrays for everything else.
 
-Rank 0 builds the mesh, a graph partitioner splits it, and each rank keeps its cells without overlap.
-What belongs to a cell (geometry, region, surfaces of its facets) travels with it as cell data, so
-that no later step needs the whole mesh.
+Rank 0 builds the mesh, a graph partitioner splits it, and each rank keeps its cells, without
+overlap.  What belongs to a cell (geometry, region, surfaces of its facets) travels with it as cell
+data, so that no later step needs the whole mesh.
 """
 
 import ctypes
@@ -137,8 +137,8 @@ def distribute(mesh: Mesh | None, comm: MPI.Comm) -> Topology:
         cell_data = _migrate(plex_0, migration, cell_layout, cell_data)
         vertex_data = _migrate(plex_0, migration, vertex_layout, vertex_data)
 
-    corners, coordinates, region, number, words = np.split(cell_data, np.cumsum(widths)[:-1], 1)
-    corners = corners.astype(np.int64)
+    numbers, coordinates, region, number, words = np.split(cell_data, np.cumsum(widths)[:-1], 1)
+    corners = numbers.astype(np.int64)
     return Topology(
         plex=plex,
         entities=_entities(plex, corners, vertex_data[:, 0].astype(np.int64)),
@@ -188,7 +188,7 @@ def available_partitioner(comm: MPI.Comm) -> str:
     for name in PARTITIONERS:
         partitioner = PETSc.Partitioner().create(comm=comm)
         try:
-            with _quiet_errors():
+            with _QuietErrors():
                 partitioner.setType(name)
         except PETSc.Error:
             continue
@@ -198,7 +198,7 @@ def available_partitioner(comm: MPI.Comm) -> str:
     raise AssertionError("PETSc always has the simple partitioner")
 
 
-class _quiet_errors:
+class _QuietErrors:
     """PETSc prints a traceback before it raises; a probe that may fail should not."""
 
     def __enter__(self) -> None:
@@ -251,7 +251,7 @@ def _cones(plex: PETSc.DMPlex, start: int, end: int, size: int) -> NDArray[np.in
     offset = ctypes.c_int()
     petsc.PetscSectionGetOffset(section, start, ctypes.byref(offset))
     integer = ctypes.c_int32 if PETSc.IntType().itemsize == 4 else ctypes.c_int64
-    address = cones.value + offset.value * ctypes.sizeof(integer)
+    address = (cones.value or 0) + offset.value * ctypes.sizeof(integer)
     flat = np.ctypeslib.as_array((integer * ((end - start) * size)).from_address(address))
     return flat.reshape(-1, size).copy()
 

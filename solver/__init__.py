@@ -1,0 +1,1 @@
+"""Discretization, operators, multigrid, Newton, load stepping, output."""

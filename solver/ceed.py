@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import libceed
 import numpy as np
@@ -18,6 +19,14 @@ from elastane.materials.compiler.native import build_library
 from elastane.meshes.lagrange import differentiation, gauss, gauss_lobatto, interpolation
 
 Floats = NDArray[np.float64]
+
+# libceed has no types.
+Ceed = Any
+CeedBasis = Any
+CeedOperator = Any
+CeedQFunction = Any
+CeedRestriction = Any
+CeedVector = Any
 
 NONE = libceed.EVAL_NONE
 INTERP = libceed.EVAL_INTERP
@@ -29,7 +38,7 @@ WEIGHT = libceed.EVAL_WEIGHT
 ELEMENTS_AT_A_TIME = 2048
 
 
-def shared_vector(ceed: libceed.Ceed, memory: Floats) -> libceed.ceed_vector.Vector:
+def shared_vector(ceed: Ceed, memory: Floats) -> CeedVector:
     """Return a CeedVector that uses the memory of a contiguous array."""
     assert memory.flags.c_contiguous
     vector = ceed.Vector(memory.size)
@@ -64,8 +73,8 @@ class Points:
 
 
 def basis(
-    ceed: libceed.Ceed, degree: int, points: Points, num_components: int = 3, dimension: int = 3
-) -> libceed.ceed_basis.BasisTensorH1:
+    ceed: Ceed, degree: int, points: Points, num_components: int = 3, dimension: int = 3
+) -> CeedBasis:
     """Return the Lagrange basis of a degree, evaluated at points."""
     nodes, _ = gauss_lobatto(degree + 1)
     return ceed.BasisTensorH1(
@@ -81,8 +90,8 @@ def basis(
 
 
 def offset_restriction(
-    ceed: libceed.Ceed, offsets: NDArray[np.int32], num_components: int, l_size: int
-) -> libceed.ceed_elemrestriction.ElemRestriction:
+    ceed: Ceed, offsets: NDArray[np.signedinteger], num_components: int, l_size: int
+) -> CeedRestriction:
     """Return the restriction from an L-vector with the components of a node side by side."""
     num_elements, element_size = offsets.shape
     return ceed.ElemRestriction(
@@ -96,9 +105,7 @@ def offset_restriction(
     )
 
 
-def point_restriction(
-    ceed: libceed.Ceed, memory: Floats
-) -> libceed.ceed_elemrestriction.StridedElemRestriction:
+def point_restriction(ceed: Ceed, memory: Floats) -> CeedRestriction:
     """Return the restriction of Q-vector memory of shape (num_elements, components, points)."""
     num_elements, num_components, num_points = memory.shape
     strides = np.array([1, num_points, num_components * num_points], dtype=np.int32)
@@ -107,13 +114,13 @@ def point_restriction(
     )
 
 
-def node_restriction(
-    ceed: libceed.Ceed, memory: Floats
-) -> libceed.ceed_elemrestriction.StridedElemRestriction:
+def node_restriction(ceed: Ceed, memory: Floats) -> CeedRestriction:
     """Return the restriction of element nodes of shape (num_elements, nodes, components)."""
     num_elements, num_nodes, num_components = memory.shape
     strides = np.array([num_components, 1, num_components * num_nodes], dtype=np.int32)
-    return ceed.StridedElemRestriction(num_elements, num_nodes, num_components, memory.size, strides)
+    return ceed.StridedElemRestriction(
+        num_elements, num_nodes, num_components, memory.size, strides
+    )
 
 
 class Library:
@@ -130,9 +137,7 @@ class Library:
         folder = Path(__file__).parent / "qfunctions"
         return cls((folder / "prelude.h").read_text() + (folder / f"{name}.c").read_text(), name)
 
-    def qfunction(
-        self, ceed: libceed.Ceed, function: str, context: Floats | None
-    ) -> libceed.ceed_qfunction.QFunction:
+    def qfunction(self, ceed: Ceed, function: str, context: Floats | None) -> CeedQFunction:
         """Return a QFunction without fields yet."""
         qfunction = ceed.QFunction(
             1, getattr(self._library, function), f"{self.path.with_suffix('.c')}:{function}"
@@ -158,17 +163,17 @@ class Field:
 
     mode: int
     size: int
-    restriction: object
-    basis: object = libceed.BASIS_NONE
-    vector: object = libceed.VECTOR_ACTIVE
+    restriction: CeedRestriction
+    basis: CeedBasis = libceed.BASIS_NONE
+    vector: CeedVector = libceed.VECTOR_ACTIVE
 
 
 def operator(
-    ceed: libceed.Ceed,
-    qfunction: libceed.ceed_qfunction.QFunction,
+    ceed: Ceed,
+    qfunction: CeedQFunction,
     inputs: Sequence[Field],
     outputs: Sequence[Field],
-) -> libceed.ceed_operator.Operator:
+) -> CeedOperator:
     """Return the operator that applies a QFunction; fields come in the QFunction's order."""
     names = [f"in_{i}" for i in range(len(inputs))] + [f"out_{i}" for i in range(len(outputs))]
     for name, field in zip(names, itertools.chain(inputs, outputs), strict=True):
@@ -180,9 +185,7 @@ def operator(
     return result
 
 
-def operator_of_identity(
-    ceed: libceed.Ceed, source: Field, target: Field
-) -> libceed.ceed_operator.Operator:
+def operator_of_identity(ceed: Ceed, source: Field, target: Field) -> CeedOperator:
     """Return the operator that carries a field from one discretization to another."""
     identity = ceed.Operator(ceed.IdentityQFunction(source.size, source.mode, target.mode))
     identity.set_field("input", source.restriction, source.basis, source.vector)
@@ -196,7 +199,7 @@ def ranges(num_elements: int) -> Iterator[slice]:
         yield slice(first, min(first + ELEMENTS_AT_A_TIME, num_elements))
 
 
-def point_field(ceed: libceed.Ceed, memory: Floats, passive: bool = True) -> Field:
+def point_field(ceed: Ceed, memory: Floats, passive: bool = True) -> Field:
     """Return the field of Q-vector memory of shape (num_elements, components, points)."""
     return Field(
         NONE,
@@ -204,4 +207,3 @@ def point_field(ceed: libceed.Ceed, memory: Floats, passive: bool = True) -> Fie
         point_restriction(ceed, memory),
         vector=shared_vector(ceed, memory) if passive else libceed.VECTOR_ACTIVE,
     )
-

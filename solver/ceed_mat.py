@@ -5,6 +5,7 @@ for life; an apply moves data from the T-vector to the L-vector and back, and no
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import libceed
 import numpy as np
@@ -14,6 +15,9 @@ from petsc4py import PETSc
 from elastane.solver.ceed import (
     INTERP,
     NONE,
+    Ceed,
+    CeedOperator,
+    CeedVector,
     Field,
     Points,
     basis,
@@ -32,7 +36,7 @@ class LVector:
         petsc: The PETSc vector.
     """
 
-    def __init__(self, ceed: libceed.Ceed, space: Space) -> None:
+    def __init__(self, ceed: Ceed, space: Space) -> None:
         self.petsc = space.dm.createLocalVec()
         self.petsc.zeroEntries()
         self._array: Floats = self.petsc.array.reshape(-1, 3)
@@ -49,7 +53,7 @@ class LVector:
         return self._array
 
     @property
-    def ceed(self) -> libceed.ceed_vector.Vector:
+    def ceed(self) -> CeedVector:
         """Return the CeedVector on the memory."""
         self.petsc.stateIncrease()
         return self._ceed
@@ -63,10 +67,8 @@ class LOperator:
         operators: Its terms; none on a rank without elements.
     """
 
-    def __init__(
-        self, ceed: libceed.Ceed, operators: Sequence[libceed.ceed_operator.Operator]
-    ) -> None:
-        self._operator = ceed.CompositeOperator() if operators else None
+    def __init__(self, ceed: Ceed, operators: Sequence[CeedOperator]) -> None:
+        self._operator: CeedOperator = ceed.CompositeOperator() if operators else None
         for term in operators:
             self._operator.add_sub(term)
 
@@ -93,7 +95,7 @@ class JacobianMat:
         self,
         space: Space,
         operator: LOperator,
-        diagonal: Callable[[libceed.ceed_vector.Vector], None],
+        diagonal: Callable[[CeedVector], None],
         du: LVector,
         dR: LVector,
     ) -> None:
@@ -114,7 +116,9 @@ class JacobianMat:
         self._dm.localToGlobal(self._dR.petsc, y, PETSc.InsertMode.ADD_VALUES)
         self.num_applies += 1
 
-    def add_prescribed(self, jump: NDArray[np.float64], prescribed: NDArray[np.bool_], y: PETSc.Vec) -> None:
+    def add_prescribed(
+        self, jump: NDArray[np.float64], prescribed: NDArray[np.bool_], y: PETSc.Vec
+    ) -> None:
         """Add the columns of prescribed components times their jump to y.
 
         Args:
@@ -136,7 +140,7 @@ class JacobianMat:
 
 
 class ProlongationMat:
-    """Context of a matrix-free PETSc matrix: from the unknowns of a level to those of the finer one.
+    """Context of a matrix-free PETSc matrix: from the unknowns of a level to those of a finer one.
 
     Each element interpolates all its nodes, so that a node shared by m elements is counted m times;
     the weights 1/m make up for it.  The transpose restricts residuals.
@@ -149,7 +153,7 @@ class ProlongationMat:
 
     def __init__(
         self,
-        ceed: libceed.Ceed,
+        ceed: Ceed,
         coarse: Space,
         fine: Space,
         coarse_l: tuple[LVector, LVector],
@@ -201,9 +205,7 @@ class ProlongationMat:
         self._coarse_dm.localToGlobal(self._coarse_out.petsc, y, PETSc.InsertMode.ADD_VALUES)
 
 
-def transfer_operators(
-    ceed: libceed.Ceed, coarse: Space, fine: Space
-) -> list[libceed.ceed_operator.Operator]:
+def transfer_operators(ceed: Ceed, coarse: Space, fine: Space) -> list[CeedOperator]:
     """Return the operators coarse -> fine and fine -> coarse; none on a rank without elements."""
     if not len(fine.nodes):
         return []

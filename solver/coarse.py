@@ -8,20 +8,18 @@ identity, scaled to the matrix, for each prescribed one; vectors are padded with
 import ctypes
 from collections.abc import Callable, Iterator
 
-import libceed
 import numpy as np
 from _ceed_cffi import ffi, lib
 from mpi4py import MPI
 from numpy.typing import NDArray
 from petsc4py import PETSc
 
-from elastane.solver.ceed import shared_vector
+from elastane.solver.ceed import Ceed, CeedOperator, shared_vector
 from elastane.solver.petsc_c import set_preallocation_coo, set_values_coo
 from elastane.solver.space import Space
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-CeedOperator = libceed.ceed_operator.Operator
 
 
 class CoarseMatrix:
@@ -42,7 +40,7 @@ class CoarseMatrix:
 
     def __init__(
         self,
-        ceed: libceed.Ceed,
+        ceed: Ceed,
         space: Space,
         operators: Callable[[], Iterator[CeedOperator]],
         mat_type: str,
@@ -67,9 +65,7 @@ class CoarseMatrix:
             self.padded, np.concatenate([rows, fixed]), np.concatenate([columns, fixed])
         )
         self._num_entries = len(rows) + len(fixed)
-        X = PETSc.Vec().createWithArray(
-            space.X[space.owned_nodes], bsize=3, comm=space.dm.comm
-        )
+        X = PETSc.Vec().createWithArray(space.X[space.owned_nodes], bsize=3, comm=space.dm.comm)
         self.padded.setNearNullSpace(PETSc.NullSpace().createRigidBody(X))
         self._x, self._y = self.padded.createVecs()
 
@@ -78,7 +74,9 @@ class CoarseMatrix:
     ) -> tuple[NDArray[np.signedinteger], NDArray[np.signedinteger], list[int]]:
         """Return rows and columns of the entries that the terms assemble, and how many each."""
         libc = ctypes.CDLL(None)
-        rows, columns, counts = [], [], []
+        rows: list[NDArray[np.signedinteger]] = []
+        columns: list[NDArray[np.signedinteger]] = []
+        counts = []
         for term in self._operators():
             count = ffi.new("CeedSize *")
             pair = ffi.new("CeedInt **"), ffi.new("CeedInt **")

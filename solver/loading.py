@@ -2,13 +2,13 @@
 
     build the mesh -> distribute -> spaces, operators, multigrid -> load steps -> reports, fields
 
-A load step that fails (no convergence, or det F <= 0 at a quadrature point) is cut in half and tried
-again from the last converged state; after three easy steps the increment grows again.
+A load step that fails (no convergence, or det F <= 0 at a quadrature point) is cut in half and
+tried again from the last converged state; after three easy steps the increment grows again.
 """
 
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import libceed
 import numpy as np
 from mpi4py import MPI
+from numpy.typing import NDArray
 from petsc4py import PETSc
 
 from elastane.meshes.topology import Topology, distribute
@@ -26,11 +27,11 @@ from elastane.solver.field_output import FieldOutput
 from elastane.solver.levels import multigrid_degrees
 from elastane.solver.mechanics import Mechanics, prescribed_points
 from elastane.solver.multigrid import Multigrid
-from elastane.solver.newton import Newton, Stopped
+from elastane.solver.newton import Newton, StopRequest
 from elastane.solver.observer import Observer
 from elastane.solver.operators import Body
 from elastane.solver.probes import Probes
-from elastane.solver.problem import Problem
+from elastane.solver.problem import Problem, RegionMaterial
 from elastane.solver.report import NewtonReport, Report, StepReport
 from elastane.solver.space import build_space
 from elastane.solver.surface_reports import SurfaceReports
@@ -41,6 +42,7 @@ EASY_ITERATIONS = 8
 EASY_STEPS = 3
 
 T = TypeVar("T")
+Ints = NDArray[np.int64]
 
 
 def solve(problem: Problem, run_folder: Path, observer: Observer, comm: MPI.Intracomm) -> Report:
@@ -123,16 +125,12 @@ class Run:
             self._probes = Probes(self.topology, self.spaces[-1], problem.output.probes)
         with self._phase("preconditioner"):
             loads = [load for _, load in self.mechanics.pressures]
-            self.multigrid = Multigrid(
-                self.ceed, self.body, loads, self.spaces, backend.mat_type
-            )
+            self.multigrid = Multigrid(self.ceed, self.body, loads, self.spaces, backend.mat_type)
             self.newton = Newton(self.mechanics, self.multigrid, problem.solver)
             self.u = self.multigrid.jacobian.createVecRight()
             self.newton.set_up(self.u)
         with self._phase("output"):
-            self._output = FieldOutput(
-                problem.output, run_folder, self.topology, self.mechanics
-            )
+            self._output = FieldOutput(problem.output, run_folder, self.topology, self.mechanics)
         self._run_folder = run_folder
         self._event(
             "problem",
@@ -166,7 +164,7 @@ class Run:
             try:
                 with self._timed("solve"):
                     newton = self.newton.solve(self.u, target, self._newton_monitor(step))
-            except Stopped:
+            except StopRequest:
                 status, message = "interrupted", f"stopped at load {load:.6g} of 1 as asked"
                 break
             if newton.converged:
@@ -237,7 +235,7 @@ class Run:
                 min_J=min_J,
             )
             if self.comm.allreduce(self._observer.stop_requested(), op=MPI.LOR):
-                raise Stopped
+                raise StopRequest
 
         return monitor
 
@@ -296,7 +294,7 @@ class Run:
             self._observer.event(kind, **values)
 
     @contextmanager
-    def _timed(self, name: str):  # type: ignore[no-untyped-def]
+    def _timed(self, name: str) -> Iterator[None]:
         started = time.perf_counter()
         try:
             yield
@@ -304,7 +302,7 @@ class Run:
             self.timings[name] = self.timings.get(name, 0.0) + time.perf_counter() - started
 
     @contextmanager
-    def _phase(self, name: str):  # type: ignore[no-untyped-def]
+    def _phase(self, name: str) -> Iterator[None]:
         """Time a phase of the set-up, and log it with PETSc."""
         started = time.perf_counter()
         with PETSc.Log.Stage(f"Elastane {name}"), self._timed(f"setup: {name}"):
@@ -330,10 +328,11 @@ def on_root(comm: MPI.Comm, function: Callable[[], T]) -> T | None:
     return result
 
 
-def _materials(problem: Problem, topology: Topology):  # type: ignore[no-untyped-def]
+def _materials(problem: Problem, topology: Topology) -> list[tuple[RegionMaterial, Ints]]:
     """Return the pairs of material and elements; regions of one material are one part."""
+    materials = problem.materials
     of_region = [
-        problem.materials.get(name, problem.materials.get("all")) for name in topology.regions
+        materials[name] if name in materials else materials["all"] for name in topology.regions
     ]
     distinct = list({id(material): material for material in of_region}.values())
     return [
@@ -348,4 +347,3 @@ def _materials(problem: Problem, topology: Topology):  # type: ignore[no-untyped
         )
         for material in distinct
     ]
-

@@ -7,7 +7,6 @@ for all test functions v that vanish where displacements are prescribed.
 
 from collections.abc import Sequence
 
-import libceed
 import numpy as np
 from mpi4py import MPI
 from numpy.typing import NDArray
@@ -18,6 +17,7 @@ from elastane.solver.boundary import BoundaryCondition, Displacement, Pressure, 
 from elastane.solver.ceed import (
     INTERP,
     NONE,
+    Ceed,
     Field,
     basis,
     offset_restriction,
@@ -55,7 +55,7 @@ class Mechanics:
 
     def __init__(
         self,
-        ceed: libceed.Ceed,
+        ceed: Ceed,
         topology: Topology,
         space: Space,
         body: Body,
@@ -176,7 +176,9 @@ class Mechanics:
         return self._comm.allreduce(self.body.strain_energy(self.space, self.u.ceed))
 
 
-def prescribed_points(topology: Topology, boundary: Sequence[BoundaryCondition]) -> NDArray[np.bool_]:
+def prescribed_points(
+    topology: Topology, boundary: Sequence[BoundaryCondition]
+) -> NDArray[np.bool_]:
     """Return which components are prescribed at which DMPlex points, shape (num_points, 3)."""
     on_surface = topology.points_on_surfaces()
     prescribed = np.zeros((len(on_surface), 3), dtype=bool)
@@ -185,4 +187,3 @@ def prescribed_points(topology: Topology, boundary: Sequence[BoundaryCondition])
             where = on_surface[:, topology.surfaces.index(condition.surface)]
             prescribed[where] |= condition.constrained
     return prescribed
-

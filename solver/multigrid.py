@@ -8,12 +8,12 @@ Reference: J. Brown et al., Performance portable solid mechanics via matrix-free
 arXiv:2204.01722.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-import libceed
 from petsc4py import PETSc
 
+from elastane.solver.ceed import Ceed, CeedOperator, CeedVector
 from elastane.solver.ceed_mat import JacobianMat, LOperator, LVector, ProlongationMat, python_mat
 from elastane.solver.coarse import CoarseMatrix, PaddedSolver
 from elastane.solver.operators import Body
@@ -63,7 +63,7 @@ class Multigrid:
 
     def __init__(
         self,
-        ceed: libceed.Ceed,
+        ceed: Ceed,
         body: Body,
         pressures: list[PressureLoad],
         spaces: list[Space],
@@ -91,13 +91,14 @@ class Multigrid:
             terms += load.jacobian(space)
         return LOperator(self._ceed, terms)
 
-    def _transient(self, space: Space):  # type: ignore[no-untyped-def]
+    def _transient(self, space: Space) -> Iterator[CeedOperator]:
+        """Yield the terms of the Jacobian as transient operators."""
         yield from self._body.jacobian_ranges(space)
         for load in self._pressures:
             yield from load.jacobian(space)
 
-    def _diagonal(self, space: Space):  # type: ignore[no-untyped-def]
-        def add(diagonal: libceed.ceed_vector.Vector) -> None:
+    def _diagonal(self, space: Space) -> Callable[[CeedVector], None]:
+        def add(diagonal: CeedVector) -> None:
             for term in self._transient(space):
                 term.linear_assemble_add_diagonal(diagonal)
 

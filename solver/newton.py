@@ -10,8 +10,10 @@ once would crush the elements along the surface.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from petsc4py import PETSc
 
 from elastane.solver.ceed_mat import JacobianMat
@@ -21,15 +23,15 @@ from elastane.solver.petsc_c import option_was_used, set_function_domain_error
 from elastane.solver.problem import SolverSettings
 from elastane.solver.report import NewtonReport
 
-#: First and largest linear tolerance when tolerances are adaptive.  A Newton iteration costs as much
-#: set-up as a dozen Krylov iterations, so that it should not be wasted on a rough solution.
+#: First and largest linear tolerance when tolerances are adaptive.  A Newton iteration costs as
+#: much set-up as a dozen Krylov iterations: a rough solution would waste it.
 FIRST_RTOL = 1e-2
 
 #: Called after each iteration: iteration, residual norm, Krylov iterations, smallest det F.
 Monitor = Callable[[int, float, int, float], None]
 
 
-class Stopped(Exception):
+class StopRequest(Exception):  # noqa: N818 (not an error)
     """Somebody asked the solve to stop between two iterations."""
 
 
@@ -155,7 +157,7 @@ class Newton:
             message="" if converged else self._why(name),
         )
 
-    def _predict(self, u: PETSc.Vec, jump: np.ndarray) -> float:
+    def _predict(self, u: PETSc.Vec, jump: NDArray[np.float64]) -> float:
         """Add the solution of the linearised problem to u; return the norm of its right side."""
         mechanics, fine = self._mechanics, self._multigrid.levels[-1]
         self._min_J = mechanics.evaluate(u, self._R)
@@ -215,7 +217,7 @@ def _was_used(name: str) -> bool:
     return option_was_used(PREFIX + name.lstrip("-"))
 
 
-def _name(kind: type, reason: int) -> str:
+def _name(kind: Any, reason: int) -> str:
     """Return PETSc's name of a converged reason."""
     for name, value in vars(kind.ConvergedReason).items():
         if value == reason and name.isupper() and "_" in name:

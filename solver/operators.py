@@ -20,10 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elastane.materials.kernels import Kernels, find_kernels
+from elastane.meshes.lagrange import gauss_lobatto, interpolation
 from elastane.solver.ceed import (
     GRAD,
     NONE,
     WEIGHT,
+    Ceed,
+    CeedOperator,
+    CeedVector,
     Field,
     Library,
     Points,
@@ -37,11 +41,9 @@ from elastane.solver.ceed import (
 )
 from elastane.solver.problem import RegionMaterial
 from elastane.solver.space import Space, tensor_interpolate
-from elastane.meshes.lagrange import gauss_lobatto, interpolation
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-CeedOperator = libceed.ceed_operator.Operator
 
 #: Outputs of the diagnostics QFunction after the weight.
 DIAGNOSTICS = (
@@ -78,7 +80,7 @@ class Part:
     state: Floats
     det_F: Floats
     parameters: Floats
-    vectors: dict[str, object] = field(default_factory=dict)
+    vectors: dict[str, CeedVector] = field(default_factory=dict)
 
     def function(self, name: str) -> str:
         """Return the name in the C source of the variant for these parameters."""
@@ -98,7 +100,7 @@ class Body:
 
     def __init__(
         self,
-        ceed: libceed.Ceed,
+        ceed: Ceed,
         coordinates: Floats,
         geometry_degree: int,
         points: Points,
@@ -162,9 +164,7 @@ class Body:
             for name, formula in part.material.parameters.items()
         }
         resolved = part.material.model.resolve(given, part.material.options)
-        columns = [
-            np.broadcast_to(resolved[name], len(X)) for name in part.kernels.parameters
-        ]
+        columns = [np.broadcast_to(resolved[name], len(X)) for name in part.kernels.parameters]
         return np.ascontiguousarray(np.stack(columns, axis=1), dtype=np.float64)
 
     def point_coordinates(self, coordinates: Floats, points: Points) -> Floats:
@@ -231,7 +231,7 @@ class Body:
                     [self._gradient(space, part, elements)],
                 )
 
-    def strain_energy(self, space: Space, u: libceed.ceed_vector.Vector) -> float:
+    def strain_energy(self, space: Space, u: CeedVector) -> float:
         """Return ∫ ψ over this rank's elements, for the displacement L-vector u."""
         total = 0.0
         for part in self.parts:
@@ -249,9 +249,7 @@ class Body:
                 total += float(energy.sum())
         return total
 
-    def diagnostics(
-        self, space: Space, u: libceed.ceed_vector.Vector, load_fraction: float
-    ) -> Floats:
+    def diagnostics(self, space: Space, u: CeedVector, load_fraction: float) -> Floats:
         """Return ∑ w (1, Cauchy stress, J, ψ) over the elements around each node.
 
         Points are the nodes of each element; w is the volume that a node represents.  Dividing by
@@ -324,4 +322,3 @@ class Body:
             for name in names
             if (memory := getattr(part, name)).shape[1]
         ]
-

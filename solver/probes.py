@@ -52,4 +52,6 @@ class Probes:
         values = np.zeros((len(self._names), 3))
         values[self._mine] = np.einsum("pn,pnc->pc", self._weights, u[self._nodes])
         total = self._comm.allreduce(values)
-        return {name: (x, y, z) for name, (x, y, z) in zip(self._names, total.tolist(), strict=True)}
+        return {
+            name: (x, y, z) for name, (x, y, z) in zip(self._names, total.tolist(), strict=True)
+        }

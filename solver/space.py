@@ -142,7 +142,9 @@ def _element_nodes(topology: Topology, degree: int, first_node: Ints) -> Ints:
     """Return `Space.nodes`."""
     num_cells = len(topology.entities)
     inner = np.arange(degree - 1)
-    nodes = np.empty((num_cells, degree + 1, degree + 1, degree + 1), dtype=np.int64)  # [ξ₃, ξ₂, ξ₁]
+    nodes = np.empty(
+        (num_cells, degree + 1, degree + 1, degree + 1), dtype=np.int64
+    )  # [ξ₃, ξ₂, ξ₁]
     corners = topology.corners.reshape(-1, 2, 2, 2)  # [cell, ξ₃, ξ₂, ξ₁]
     for entity in range(27):
         ends = (entity // 9, entity // 3 % 3, entity % 3)  # along ξ₃, ξ₂, ξ₁
@@ -150,9 +152,7 @@ def _element_nodes(topology: Topology, degree: int, first_node: Ints) -> Ints:
         if free and degree == 1:
             continue
         # The corners of this entity, as an array over its free axes (slow to fast).
-        corner = corners[
-            (slice(None), *(slice(None) if end == 1 else end // 2 for end in ends))
-        ]
+        corner = corners[(slice(None), *(slice(None) if end == 1 else end // 2 for end in ends))]
         index = _canonical_index(corner, inner, num_cells)
         target = (
             slice(None),

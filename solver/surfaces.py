@@ -16,6 +16,9 @@ from elastane.solver.ceed import (
     GRAD,
     INTERP,
     NONE,
+    Ceed,
+    CeedOperator,
+    CeedVector,
     Field,
     Library,
     Points,
@@ -120,9 +123,7 @@ class Surface:
         grad_x = self.grad_X + _gradient(nodes, self.points, u[self.nodes(space)])
         return _normal(grad_x).transpose(0, 2, 1) * self.weights[:, None]
 
-    def add_load(
-        self, ceed: libceed.Ceed, space: Space, forces: Floats, f: libceed.ceed_vector.Vector
-    ) -> None:
+    def add_load(self, ceed: Ceed, space: Space, forces: Floats, f: CeedVector) -> None:
         """Add ∫ t · v to the L-vector f.
 
         Args:
@@ -140,7 +141,7 @@ class Surface:
             self._field(ceed, space, INTERP),
         ).apply_add(shared_vector(ceed, forces), f)
 
-    def _field(self, ceed: libceed.Ceed, space: Space, mode: int) -> Field:
+    def _field(self, ceed: Ceed, space: Space, mode: int) -> Field:
         restriction = offset_restriction(ceed, 3 * self.nodes(space), 3, 3 * space.num_nodes)
         size = 6 if mode == GRAD else 3
         return Field(mode, size, restriction, basis(ceed, space.degree, self.points, dimension=2))
@@ -154,7 +155,7 @@ class PressureLoad:
         surface: The surface.
     """
 
-    def __init__(self, ceed: libceed.Ceed, surface: Surface) -> None:
+    def __init__(self, ceed: Ceed, surface: Surface) -> None:
         self.ceed = ceed
         self.surface = surface
         num_facets, num_points = len(surface.facets), len(surface.weights)
@@ -181,7 +182,7 @@ class PressureLoad:
                 self._pressure.reshape(-1), cmode=libceed.USE_POINTER
             )
 
-    def residual(self, space: Space) -> list[libceed.ceed_operator.Operator]:
+    def residual(self, space: Space) -> list[CeedOperator]:
         """Return the operator u -> ∫ p n · v da; empty on a rank without facets."""
         if not self._fields:
             return []
@@ -195,7 +196,7 @@ class PressureLoad:
             )
         ]
 
-    def jacobian(self, space: Space) -> list[libceed.ceed_operator.Operator]:
+    def jacobian(self, space: Space) -> list[CeedOperator]:
         """Return its tangent at the last residual; empty on a rank without facets."""
         if not self._fields:
             return []

@@ -1,9 +1,10 @@
 """hypre's BoomerAMG, in the unknown approach: one function per displacement component.
 
-HMIS coarsening with extended+i interpolation keeps the operator complexity low; symmetric relaxation
-keeps the preconditioner symmetric, as CG needs it.  Two V-cycles: on a thin shell they save a third
-of the Krylov iterations, and a cycle costs a fraction of one fine apply.  Interpolation of
-rigid-body modes does worse here and breaks where single components of a node are prescribed.
+HMIS coarsening with extended+i interpolation keeps the operator complexity low; symmetric
+relaxation keeps the preconditioner symmetric, as CG needs it.  Two V-cycles: on a thin shell they
+save a third of the Krylov iterations, and a cycle costs a fraction of one fine apply.
+Interpolation of rigid-body modes does worse here and breaks where single components of a node are
+prescribed.
 
 Reference: A. H. Baker, Tz. V. Kolev, U. M. Yang, Numer. Linear Algebra Appl. 17 (2010) 495-517.
 """

@@ -1,7 +1,7 @@
 """PETSc's smoothed aggregation, which interpolates the rigid-body modes.
 
-Aggregates of distance one instead of two (no aggressive coarsening), and two V-cycles: together they
-save a third of the Krylov iterations on a thin shell.
+Aggregates of distance one instead of two (no aggressive coarsening), and two V-cycles: together
+they save a third of the Krylov iterations on a thin shell.
 """
 
 OPTIONS = {

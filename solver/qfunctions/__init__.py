@@ -1,0 +1,1 @@
+"""C sources of the QFunctions that do not depend on the material."""
