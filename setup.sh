@@ -40,9 +40,9 @@ main() {
     if ! exists "$wheels"/petsc4py-*.whl; then
         work=$(mktemp -d) # a path without spaces, which PETSc and petsc4py cannot stand
         trap 'rm -rf "$work"' EXIT
-        step "tools to build PETSc" make_build_venv
-        step "PETSc, 5 minutes the first time" build_petsc "$wheels"
-        step "petsc4py, 3 minutes the first time" build_petsc4py "$wheels"
+        step "build tools" make_build_venv
+        step "PETSc, 5 minutes, once" build_petsc "$wheels"
+        step "petsc4py, 3 minutes, once" build_petsc4py "$wheels"
     fi
     step "Python packages" install_python_packages "$wheels"
     step "first use" use
@@ -51,9 +51,11 @@ main() {
 
 # Name a step, run its command with the output in a log, and tell the time, or the end of the log.
 step() {
-    local name=$1 log=$LOGS/${1%%,*}.log start=$SECONDS status
+    local name=$1 start=$SECONDS log status
+    log=${name%%,*}
+    log=$LOGS/${log// /-}.log
     shift
-    printf 'set-up: %-36s' "$name"
+    printf 'set-up: %-26s' "$name"
     set +e # a command behind `if` or `||` would go on after its first failure
     (set -e && "$@") > "$log" 2>&1 < /dev/null
     status=$?
@@ -128,7 +130,7 @@ print(sys._base_executable)' 2> /dev/null && return
 
 make_venv() {
     local python
-    if "$VENV/bin/python" -m pip --version; then
+    if "$VENV/bin/python" -m pip --version 2> /dev/null; then
         return
     elif [[ -d $VENV && ! -e $VENV/pyvenv.cfg && -n $(ls -A "$VENV") ]]; then
         echo "$VENV is not empty and no virtual environment; name another folder as ELASTANE_VENV"
