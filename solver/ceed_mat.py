@@ -5,7 +5,6 @@ for life; an apply moves data from the T-vector to the L-vector and back, and no
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import libceed
 import numpy as np
@@ -68,13 +67,14 @@ class LOperator:
     """
 
     def __init__(self, ceed: Ceed, operators: Sequence[CeedOperator]) -> None:
-        self._operator: CeedOperator = ceed.CompositeOperator() if operators else None
+        self._operator: CeedOperator = ceed.CompositeOperator()
+        self._is_zero = not operators
         for term in operators:
             self._operator.add_sub(term)
 
     def apply(self, u: LVector, v: LVector) -> None:
         """Overwrite v with the operator applied to u."""
-        if self._operator is None:
+        if self._is_zero:
             v.petsc.zeroEntries()
         else:
             self._operator.apply(u.ceed, v.ceed)
