@@ -39,15 +39,7 @@ class Recorder:
         self._copy_kernels(problem)
 
     def event(self, kind: str, values: Mapping[str, Any]) -> None:
-        """Write an event down, and the result after every converged step."""
-        entry = {
-            "event": kind,
-            "time": time.time(),
-            "seconds": time.monotonic() - self._started,
-            **values,
-        }
-        with self._folder.events.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(plain(entry), allow_nan=False) + "\n")
+        """Write an event down; who reads of a converged step finds it in the result already."""
         if kind == "problem":
             kept = ("dofs", "cells", "level_dofs", "ranks", "backend", "memory_bytes")
             self._result.update({key: values[key] for key in kept})
@@ -60,12 +52,24 @@ class Recorder:
             self._append_row(history_row(self._output, values))
         if kind in ("problem", "step_converged"):
             write_result(self._folder.result, self._result)
+        self._log(kind, values)
+
+    def _log(self, kind: str, values: Mapping[str, Any]) -> None:
+        """Append a line to the log of events."""
+        entry = {
+            "event": kind,
+            "time": time.time(),
+            "seconds": time.monotonic() - self._started,
+            **values,
+        }
+        with self._folder.events.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(plain(entry), allow_nan=False) + "\n")
 
     def finish(self, report: Report) -> None:
         """Write the final result."""
         add_report(self._result, report)
         write_result(self._folder.result, self._result)
-        self.event("finished", {"status": report.status, "message": report.message})
+        self._log("finished", {"status": report.status, "message": report.message})
 
     def _append_row(self, row: list[Any]) -> None:
         text = StringIO()
