@@ -23,6 +23,7 @@ from elastane.solver.ceed import (
     offset_restriction,
     operator_of_identity,
 )
+from elastane.solver.log import logged
 from elastane.solver.space import Space
 
 Floats = NDArray[np.float64]
@@ -107,6 +108,7 @@ class JacobianMat:
         #: Times the matrix was applied.
         self.num_applies = 0
 
+    @logged("jacobian")
     def mult(self, mat: PETSc.Mat, x: PETSc.Vec, y: PETSc.Vec) -> None:
         """Set y to the Jacobian times x."""
         # Prescribed components of the L-vector are not written here and stay zero.
@@ -132,6 +134,7 @@ class JacobianMat:
         self._du.petsc.zeroEntries()
         self._dm.localToGlobal(self._dR.petsc, y, PETSc.InsertMode.ADD_VALUES)
 
+    @logged("diagonal")
     def getDiagonal(self, mat: PETSc.Mat, d: PETSc.Vec) -> None:  # noqa: D102 (PETSc's name)
         self._dR.petsc.zeroEntries()
         self._diagonal(self._dR.ceed)
@@ -189,6 +192,7 @@ class ProlongationMat:
             v.copy(y)
         self._add_prolonged(x, y)
 
+    @logged("transfer")
     def _add_prolonged(self, x: PETSc.Vec, y: PETSc.Vec) -> None:
         self._coarse_dm.globalToLocal(x, self._coarse_in.petsc)
         self._prolong.apply(self._coarse_in, self._fine_out)
@@ -196,6 +200,7 @@ class ProlongationMat:
         local.pointwiseMult(local, self._weights)
         self._fine_dm.localToGlobal(local, y, PETSc.InsertMode.ADD_VALUES)
 
+    @logged("transfer")
     def multTranspose(self, mat: PETSc.Mat, x: PETSc.Vec, y: PETSc.Vec) -> None:  # noqa: D102 (PETSc's name)
         self._fine_dm.globalToLocal(x, self._fine_in.petsc)
         local = self._fine_in.petsc

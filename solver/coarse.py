@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from petsc4py import PETSc
 
 from elastane.solver.ceed import Ceed, CeedOperator, shared_vector
+from elastane.solver.log import logged
 from elastane.solver.petsc_c import set_preallocation_coo, set_values_coo
 from elastane.solver.space import Space
 
@@ -91,6 +92,7 @@ class CoarseMatrix:
         nothing = np.zeros(0, PETSc.IntType)
         return np.concatenate([nothing, *rows]), np.concatenate([nothing, *columns]), counts
 
+    @logged("coarse assembly")
     def assemble(self) -> None:
         """Assemble the Jacobian at the stored state."""
         values = np.zeros(self._num_entries)
@@ -132,6 +134,7 @@ class PaddedSolver:
         """Set up the solver for the matrix as it is now."""
         self.inner.setUp()
 
+    @logged("coarse solve")
     def apply(self, pc: PETSc.PC, x: PETSc.Vec, y: PETSc.Vec) -> None:
         """Set y to the approximate solution for the right-hand side x."""
         self._x.array[self._matrix.unknowns] = x.array_r

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from petsc4py import PETSc
 
 from elastane.meshes.topology import Topology, distribute
+from elastane.solver import log
 from elastane.solver.backends import find_backend
 from elastane.solver.ceed import Points
 from elastane.solver.field_output import FieldOutput
@@ -83,6 +84,8 @@ class Run:
         self.timings: dict[str, float] = {"setup": 0.0, "solve": 0.0, "output": 0.0}
         self._warnings: list[str] = []
         self._steps: list[StepReport] = []
+        PETSc.Log.begin()
+        self._seconds_before = log.seconds()
         with self._timed("setup"):
             self._set_up(run_folder)
 
@@ -275,10 +278,17 @@ class Run:
             ranks=self.comm.size,
             backend=self.ceed.get_resource(),
             steps=tuple(self._steps),
-            timings=self.timings,
+            timings={**self.timings, **self._logged_seconds()},
             memory_bytes=self._memory_bytes(),
             warnings=tuple(self._warnings),
         )
+
+    def _logged_seconds(self) -> dict[str, float]:
+        """Return the seconds of each logged event in this solve, the largest of all ranks."""
+        return {
+            name: self.comm.allreduce(after - self._seconds_before[name], op=MPI.MAX)
+            for name, after in log.seconds().items()
+        }
 
     def _memory_bytes(self) -> int:
         """Return the largest resident memory so far, summed over ranks."""
@@ -303,9 +313,9 @@ class Run:
 
     @contextmanager
     def _phase(self, name: str) -> Iterator[None]:
-        """Time a phase of the set-up, and log it with PETSc."""
+        """Time a phase of the set-up and tell of it."""
         started = time.perf_counter()
-        with PETSc.Log.Stage(f"Elastane {name}"), self._timed(f"setup: {name}"):
+        with self._timed(f"setup: {name}"):
             yield
         self._event("phase", name=name, seconds=time.perf_counter() - started)
 

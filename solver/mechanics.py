@@ -28,6 +28,7 @@ from elastane.solver.ceed import (
 )
 from elastane.solver.ceed_mat import LOperator, LVector
 from elastane.solver.formula import Formula
+from elastane.solver.log import logged
 from elastane.solver.operators import Body
 from elastane.solver.space import Space
 from elastane.solver.surfaces import PressureLoad, Surface
@@ -157,6 +158,7 @@ class Mechanics:
         self.move_supports(load_fraction)
         self.space.dm.globalToLocal(u, self.u.petsc)
 
+    @logged("residual")
     def evaluate(self, u: PETSc.Vec, R: PETSc.Vec) -> float:
         """Set R to the residual of the unknowns u (T-vectors), and store the state.
 

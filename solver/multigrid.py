@@ -149,9 +149,11 @@ class Multigrid:
         pc.setPythonContext(PaddedSolver(self.coarse_matrix, COARSE_PREFIX))
 
 
-def default_options(settings: MultigridSettings) -> Mapping[str, str]:
+def default_options(settings: MultigridSettings, num_levels: int) -> Mapping[str, str]:
     """Return the PETSc options of the preconditioner, without our prefix."""
     coarse = {f"coarse_{name}": value for name, value in COARSE[settings.coarse].items()}
+    if num_levels == 1:
+        return coarse
     return {
         "mg_levels_ksp_type": "chebyshev",
         "mg_levels_ksp_max_it": str(settings.smoother_degree),

@@ -9,7 +9,8 @@ where K_p are the columns of the prescribed components.  Inserting the jump into
 once would crush the elements along the surface.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,9 @@ from elastane.solver.report import NewtonReport
 #: First and largest linear tolerance when tolerances are adaptive.  A Newton iteration costs as
 #: much set-up as a dozen Krylov iterations: a rough solution would waste it.
 FIRST_RTOL = 1e-2
+
+#: Krylov methods that PETSc lets measure the residual in the energy norm.
+CG_FAMILY = ("cg", "fcg", "pipecg", "groppcg", "cr")
 
 #: Called after each iteration: iteration, residual norm, Krylov iterations, smallest det F.
 Monitor = Callable[[int, float, int, float], None]
@@ -56,7 +60,7 @@ class Newton:
         self._settings = settings
         self._min_J = np.nan
         self.num_residuals = 0
-        self._options = _insert_options(settings, follower=bool(mechanics.pressures))
+        _insert_options(settings, bool(mechanics.pressures), len(multigrid.levels))
 
         self._R, self.work = (multigrid.jacobian.createVecLeft() for _ in range(2))
         self.snes = PETSc.SNES().create(comm=mechanics.space.dm.comm)
@@ -66,20 +70,24 @@ class Newton:
         if settings.linear.rtol is None:
             self.snes.setUseEW(True)
             self.snes.setParamsEW(rtol_0=FIRST_RTOL, rtol_max=FIRST_RTOL)
-        multigrid.configure(self.snes.getKSP().getPC())
-        self.snes.setFromOptions()
+        with _refused_options(settings):
+            multigrid.configure(self.snes.getKSP().getPC())
+            self.snes.setFromOptions()
+        self._rtol, self._atol, self._stol, self._max_it = self.snes.getTolerances()
 
     def set_up(self, u: PETSc.Vec) -> None:
         """Set up the preconditioner at a first state.
 
         Raises:
-            ValueError: If one of the user's options was not used by anything.
+            ValueError: If one of the user's options was not used by anything, or PETSc knows
+                neither its value.
         """
         self._mechanics.evaluate(u, self._R)
         self._multigrid.update()
         ksp = self.snes.getKSP()
         ksp.setOperators(self._multigrid.jacobian)
-        ksp.setUp()
+        with _refused_options(self._settings):
+            ksp.setUp()
         unused = [name for name in self._settings.petsc_options if not _was_used(name)]
         if unused:
             raise ValueError(
@@ -107,20 +115,19 @@ class Newton:
         """
         norms: list[float] = []
         krylov: list[int] = []
-        settings = self._settings.newton
         mechanics = self._mechanics
         mechanics.set_load(load_fraction)
         jump = mechanics.prescribed_displacement(load_fraction) - np.where(
             mechanics.space.prescribed, mechanics.u.array, 0.0
         )
         comm = mechanics.space.dm.comm.tompi4py()
-        atol = settings.atol
+        atol = self._atol
         if comm.allreduce(float(np.abs(jump).max(initial=0.0))) > 0.0:
             norms.append(self._predict(u, jump))
             krylov.append(self.snes.getKSP().getIterationNumber())
             monitor(0, norms[0], 0, self._min_J)
             mechanics.move_supports(load_fraction)
-            atol = max(atol, settings.rtol * norms[0])
+            atol = max(atol, self._rtol * norms[0])
             reason = self.snes.getKSP().getConvergedReason()
             if reason < 0:
                 return NewtonReport(False, _name(PETSc.KSP, reason), tuple(norms), tuple(krylov))
@@ -138,10 +145,10 @@ class Newton:
             monitor(offset + iteration, norm, krylov[-1] if krylov else 0, self._min_J)
 
         self.snes.setTolerances(
-            rtol=settings.rtol if not offset else 0.0,
+            rtol=0.0 if offset else self._rtol,
             atol=atol,
-            stol=0.0,
-            max_it=settings.max_iterations - offset,
+            stol=self._stol,
+            max_it=max(self._max_it - offset, 1),
         )
         self.snes.cancelMonitor()
         self.snes.setMonitor(record)
@@ -184,7 +191,7 @@ class Newton:
             linear = _name(PETSc.KSP, self.snes.getKSP().getConvergedReason())
             return f"the linear solver failed ({linear})"
         if "MAX_IT" in reason:
-            return f"no convergence in {self._settings.newton.max_iterations} iterations"
+            return f"no convergence in {self._max_it} iterations"
         if "LINE_SEARCH" in reason:
             return "the line search found no smaller residual"
         if "NAN" in reason:
@@ -192,25 +199,48 @@ class Newton:
         return f"Newton's method ended with {reason}"
 
 
-def _insert_options(settings: SolverSettings, follower: bool) -> dict[str, str]:
+def _insert_options(settings: SolverSettings, follower: bool, num_levels: int) -> None:
     """Put our defaults and the user's options into PETSc's database, under our prefix."""
     options = {
         # The tangent of a follower load on part of a surface is not symmetric.
         "ksp_type": "gmres" if follower else "cg",
-        # The energy norm is what CG minimises; it costs no further inner product.
-        "ksp_norm_type": "unpreconditioned" if follower else "natural",
         "ksp_rtol": str(settings.linear.rtol or 1e-3),
         "ksp_max_it": str(settings.linear.max_iterations),
         "snes_linesearch_type": settings.newton.line_search,
-        **default_options(settings.multigrid),
+        "snes_rtol": str(settings.newton.rtol),
+        "snes_atol": str(settings.newton.atol),
+        "snes_stol": "0",
+        "snes_max_it": str(settings.newton.max_iterations),
+        **default_options(settings.multigrid, num_levels),
         **{name.lstrip("-"): str(value) for name, value in settings.petsc_options.items()},
     }
     if options["ksp_type"] == "gmres":
         options.setdefault("ksp_pc_side", "right")
+        options.setdefault("ksp_norm_type", "unpreconditioned")
+    if options["ksp_type"] in CG_FAMILY:
+        # The energy norm is what CG minimises; it costs no further inner product.
+        options.setdefault("ksp_norm_type", "natural")
     database = PETSc.Options()
+    # Options of an earlier solve in this process are none of ours.
+    for name in database.getAll():
+        if name.startswith(PREFIX):
+            database.delValue(name)
     for name, value in options.items():
         database.setValue(PREFIX + name, value)
-    return options
+
+
+@contextmanager
+def _refused_options(settings: SolverSettings) -> Iterator[None]:
+    """Turn PETSc's refusal of a user's option into a message about it."""
+    try:
+        yield
+    except PETSc.Error as error:
+        if not settings.petsc_options:
+            raise
+        given = ", ".join(f"{name}: {value}" for name, value in settings.petsc_options.items())
+        raise ValueError(
+            f"petsc_options: PETSc refuses them ({given}), error {error.ierr}"
+        ) from error
 
 
 def _was_used(name: str) -> bool:

@@ -196,11 +196,12 @@ class Body:
         They also write the stored state and det F.
         """
         return [
-            operator(
-                self.ceed,
-                part.library.qfunction(self.ceed, part.function("residual"), part.context),
-                [self._gradient(space, part), *self._passive(part, "qdata", "parameters")],
-                [self._gradient(space, part), *self._passive(part, "state", "det_F")],
+            self._operator(
+                part,
+                "residual",
+                gradient := self._gradient(space, part),
+                self._passive(part, "qdata", "parameters"),
+                [gradient, *self._passive(part, "state", "det_F")],
             )
             for part in self.parts
         ]
@@ -208,11 +209,12 @@ class Body:
     def jacobian(self, space: Space) -> list[CeedOperator]:
         """Return the operators du -> ∫ (∂P/∂F : grad du) : grad v at the stored state."""
         return [
-            operator(
-                self.ceed,
-                part.library.qfunction(self.ceed, part.function("jacobian"), part.context),
-                [self._gradient(space, part), *self._passive(part, "qdata", "state", "parameters")],
-                [self._gradient(space, part)],
+            self._operator(
+                part,
+                "jacobian",
+                gradient := self._gradient(space, part),
+                self._passive(part, "qdata", "state", "parameters"),
+                [gradient],
             )
             for part in self.parts
         ]
@@ -221,15 +223,25 @@ class Body:
         """Yield the same as `jacobian`, in transient operators over ranges of elements."""
         for part in self.parts:
             for elements in ranges(len(part.elements)):
-                yield operator(
-                    self.ceed,
-                    part.library.qfunction(self.ceed, part.function("jacobian"), part.context),
-                    [
-                        self._gradient(space, part, elements),
-                        *self._slices(part, elements, "qdata", "state", "parameters"),
-                    ],
-                    [self._gradient(space, part, elements)],
-                )
+                gradient = self._gradient(space, part, elements)
+                passive = self._slices(part, elements, "qdata", "state", "parameters")
+                yield self._operator(part, "jacobian", gradient, passive, [gradient])
+
+    def _operator(
+        self,
+        part: Part,
+        function: str,
+        gradient: Field,
+        passive: list[Field],
+        outputs: list[Field],
+    ) -> CeedOperator:
+        """Return the operator of a generated function.
+
+        The gradients of input and output must be the same field: libCEED assembles (the diagonal,
+        the p = 1 matrix) only where the two have the same basis object.
+        """
+        qfunction = part.library.qfunction(self.ceed, part.function(function), part.context)
+        return operator(self.ceed, qfunction, [gradient, *passive], outputs)
 
     def strain_energy(self, space: Space, u: CeedVector) -> float:
         """Return ∫ ψ over this rank's elements, for the displacement L-vector u."""
@@ -237,13 +249,11 @@ class Body:
         for part in self.parts:
             for elements in ranges(len(part.elements)):
                 energy = np.empty((elements.stop - elements.start, 1, len(self.points) ** 3))
-                operator(
-                    self.ceed,
-                    part.library.qfunction(self.ceed, part.function("energy"), part.context),
-                    [
-                        self._gradient(space, part, elements),
-                        *self._slices(part, elements, "qdata", "parameters"),
-                    ],
+                self._operator(
+                    part,
+                    "energy",
+                    self._gradient(space, part, elements),
+                    self._slices(part, elements, "qdata", "parameters"),
                     [point_field(self.ceed, energy, passive=False)],
                 ).apply(u, shared_vector(self.ceed, energy))
                 total += float(energy.sum())
@@ -266,23 +276,21 @@ class Body:
                 X = part.coordinates[elements]
                 qdata = np.empty((len(X), 10, len(nodes) ** 3))
                 self._compute_qdata(X, nodes, qdata)
-                inputs = [
-                    self._gradient(space, part, elements, nodes),
-                    point_field(self.ceed, qdata),
-                ]
+                passive = [point_field(self.ceed, qdata)]
                 if part.context is None:
                     X_nodes = self.point_coordinates(X, nodes).reshape(-1, 3)
                     values = self._kernel_parameters(part, X_nodes, load_fraction)
                     values = values.reshape(len(X), len(nodes) ** 3, -1).transpose(0, 2, 1)
-                    inputs.append(point_field(self.ceed, np.ascontiguousarray(values)))
+                    passive.append(point_field(self.ceed, np.ascontiguousarray(values)))
                 offsets = 9 * space.nodes[part.elements[elements]]
                 output = Field(
                     NONE, 9, offset_restriction(self.ceed, offsets, 9, 9 * space.num_nodes)
                 )
-                operator(
-                    self.ceed,
-                    part.library.qfunction(self.ceed, part.function("diagnostics"), part.context),
-                    inputs,
+                self._operator(
+                    part,
+                    "diagnostics",
+                    self._gradient(space, part, elements, nodes),
+                    passive,
                     [output],
                 ).apply_add(u, total)
         return sums

@@ -160,7 +160,7 @@ def _element_nodes(topology: Topology, degree: int, first_node: Ints) -> Ints:
         )
         points = topology.entities[:, entity].reshape(-1, *[1] * len(free))
         nodes[target] = first_node[points] + index
-    return nodes.reshape(num_cells, -1)
+    return nodes.reshape(num_cells, (degree + 1) ** 3)
 
 
 def _canonical_index(corner: Ints, inner: Ints, num_cells: int) -> Ints:

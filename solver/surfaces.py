@@ -37,6 +37,10 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 
+#: Components of the values and the surface gradients of a vector field.
+_SIZES = {INTERP: 3, GRAD: 6}
+
+
 def facet_nodes(num_nodes_1d: int) -> Ints:
     """Return the positions in a cell of the nodes of each facet, shape (6, num_nodes_1d²).
 
@@ -138,13 +142,17 @@ class Surface:
         operator_of_identity(
             ceed,
             Field(NONE, 3, point_restriction(ceed, forces)),
-            self._field(ceed, space, INTERP),
+            self.fields(ceed, space)[INTERP],
         ).apply_add(shared_vector(ceed, forces), f)
 
-    def _field(self, ceed: Ceed, space: Space, mode: int) -> Field:
+    def fields(self, ceed: Ceed, space: Space) -> dict[int, Field]:
+        """Return the active fields of values (INTERP) and surface gradients (GRAD).
+
+        They share their basis: libCEED assembles only where input and output have the same one.
+        """
         restriction = offset_restriction(ceed, 3 * self.nodes(space), 3, 3 * space.num_nodes)
-        size = 6 if mode == GRAD else 3
-        return Field(mode, size, restriction, basis(ceed, space.degree, self.points, dimension=2))
+        shared = basis(ceed, space.degree, self.points, dimension=2)
+        return {mode: Field(mode, size, restriction, shared) for mode, size in _SIZES.items()}
 
 
 class PressureLoad:
@@ -186,13 +194,13 @@ class PressureLoad:
         """Return the operator u -> ∫ p n · v da; empty on a rank without facets."""
         if not self._fields:
             return []
-        f = self._fields
+        f, active = self._fields, self.surface.fields(self.ceed, space)
         return [
             operator(
                 self.ceed,
                 self._library.qfunction(self.ceed, "pressure_residual", None),
-                [self.surface._field(self.ceed, space, GRAD), f["grad_X"], f["pressure"]],
-                [self.surface._field(self.ceed, space, INTERP), f["grad_x"]],
+                [active[GRAD], f["grad_X"], f["pressure"]],
+                [active[INTERP], f["grad_x"]],
             )
         ]
 
@@ -200,13 +208,13 @@ class PressureLoad:
         """Return its tangent at the last residual; empty on a rank without facets."""
         if not self._fields:
             return []
-        f = self._fields
+        f, active = self._fields, self.surface.fields(self.ceed, space)
         return [
             operator(
                 self.ceed,
                 self._library.qfunction(self.ceed, "pressure_jacobian", None),
-                [self.surface._field(self.ceed, space, GRAD), f["grad_x"], f["pressure"]],
-                [self.surface._field(self.ceed, space, INTERP)],
+                [active[GRAD], f["grad_x"], f["pressure"]],
+                [active[INTERP]],
             )
         ]
 
