@@ -112,9 +112,9 @@ def _materials_code(options: argparse.Namespace) -> ExitCode:
 
 
 def _mesh_info(options: argparse.Namespace) -> ExitCode:
-    from elastane.jobs.mesh_info import describe_mesh
+    from elastane.meshes.summary import summarise_file
 
-    _say(describe_mesh(options.file))
+    _say(summarise_file(options.file))
     return ExitCode.CONVERGED
 
 

@@ -1,17 +1,17 @@
 """PETSc's smoothed aggregation, which interpolates the rigid-body modes.
 
-Aggregates of distance one instead of two (no aggressive coarsening), and two V-cycles: together
-they save a third of the Krylov iterations on a thin shell.
+Aggregates of distance one instead of two (no aggressive coarsening), and three V-cycles: on a thin
+shell this is nearly an exact solve, at a fraction of the cost of one fine apply.
 """
 
 OPTIONS = {
     "pc_type": "gamg",
     "pc_gamg_type": "agg",
-    "pc_gamg_threshold": "0.05",
+    "pc_gamg_threshold": "0.03",
     "pc_gamg_aggressive_coarsening": "0",
-    "pc_mg_multiplicative_cycles": "2",
+    "pc_mg_multiplicative_cycles": "3",
     "mg_levels_ksp_type": "chebyshev",
-    "mg_levels_ksp_max_it": "4",
+    "mg_levels_ksp_max_it": "3",
     "mg_levels_pc_type": "jacobi",
     "mg_levels_ksp_chebyshev_esteig": "0,0.1,0,1.1",
 }
