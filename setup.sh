@@ -8,7 +8,7 @@
 #   ELASTANE_CACHE  folder of the wheels that are built here, default ~/.cache/elastane
 #   PYTHON          the Python 3.11 to start from, default the first one found
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")"
+cd -P "$(dirname "${BASH_SOURCE[0]}")"
 
 VENV=$(realpath -m "${ELASTANE_VENV:-.venv}")
 CACHE=$(realpath -m "${ELASTANE_CACHE:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/elastane}")
