@@ -6,6 +6,8 @@ contiguous, so that an operator over a range of elements is a slice, not a copy.
 
 import ctypes
 import itertools
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +38,30 @@ WEIGHT = libceed.EVAL_WEIGHT
 #: Elements of one transient operator: libCEED copies the passive fields of an operator and, to
 #: assemble, stores the full tangent at every point (81 numbers); a range at a time bounds both.
 ELEMENTS_AT_A_TIME = 2048
+
+
+class BackendError(RuntimeError):
+    """libCEED cannot run on the backend asked for."""
+
+
+def check_resource(resource: str) -> None:
+    """Try a libCEED resource in a process of its own.
+
+    libCEED 0.12 ends the process where a resource is unknown or was not compiled in, whatever its
+    error handler.
+
+    Raises:
+        BackendError: If this libCEED cannot run on it.
+    """
+    command = [sys.executable, "-c", "import libceed, sys; libceed.Ceed(sys.argv[1])", resource]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    if answer.returncode:
+        said = next(iter(answer.stderr.splitlines()), f"exit code {answer.returncode}")
+        raise BackendError(
+            f"libCEED cannot run on {resource!r} ({said.partition('): ')[2] or said}); it must be "
+            "built for it, a GPU also needs a PETSc built for it: `elastane doctor` shows what "
+            "works here"
+        )
 
 
 def shared_vector(ceed: Ceed, memory: Floats) -> CeedVector:

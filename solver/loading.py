@@ -22,8 +22,8 @@ from petsc4py import PETSc
 
 from elastane.meshes.topology import Topology, distribute
 from elastane.solver import log
-from elastane.solver.backends import find_backend
-from elastane.solver.ceed import Points
+from elastane.solver.backends import BACKENDS, find_backend
+from elastane.solver.ceed import BackendError, Points, check_resource
 from elastane.solver.field_output import FieldOutput
 from elastane.solver.levels import multigrid_degrees
 from elastane.solver.mechanics import Mechanics, prescribed_points
@@ -62,6 +62,7 @@ def solve(problem: Problem, run_folder: Path, observer: Observer, comm: MPI.Intr
         ValueError: On all ranks, if the input is wrong in a way that only now shows: a broken mesh
             file, an option that nothing used, a probe outside the body.
         OSError: On all ranks, if fields could not be written.
+        BackendError: On all ranks, if libCEED cannot run on the backend.
     """
     return Run(problem, run_folder, observer, comm).solve()
 
@@ -92,6 +93,8 @@ class Run:
     def _set_up(self, run_folder: Path) -> None:
         problem, comm = self.problem, self.comm
         backend = find_backend(problem.backend)
+        if backend != BACKENDS["cpu"]:
+            on_root(comm, lambda: check_resource(backend.resource))
         with self._phase("mesh"):
             mesh = on_root(comm, lambda: problem.mesh.build(problem.degree))
         with self._phase("distribution"):
@@ -324,13 +327,13 @@ def on_root(comm: MPI.Comm, function: Callable[[], T]) -> T | None:
     """Run a function on rank 0; return its result there and None elsewhere.
 
     Raises:
-        ValueError, OSError: On all ranks, what the function raised.
+        ValueError, OSError, BackendError: On all ranks, what the function raised.
     """
     result, failure = None, None
     if comm.rank == 0:
         try:
             result = function()
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, BackendError) as error:
             failure = error
     failure = comm.bcast(failure)
     if failure is not None:

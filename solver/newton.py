@@ -28,6 +28,9 @@ from elastane.solver.report import NewtonReport
 #: much set-up as a dozen Krylov iterations: a rough solution would waste it.
 FIRST_RTOL = 1e-2
 
+#: No linear solve is asked for more: rounding would keep it from getting there.
+SMALLEST_RTOL = 1e-10
+
 #: Krylov methods that PETSc lets measure the residual in the energy norm.
 CG_FAMILY = ("cg", "fcg", "pipecg", "groppcg", "cr")
 
@@ -58,6 +61,7 @@ class Newton:
         self._mechanics = mechanics
         self._multigrid = multigrid
         self._settings = settings
+        self._bound, self._norm = 0.0, 0.0
         self._min_J = np.nan
         self.num_residuals = 0
         _insert_options(settings, bool(mechanics.pressures), len(multigrid.levels))
@@ -67,9 +71,6 @@ class Newton:
         self.snes.setOptionsPrefix(PREFIX)
         self.snes.setFunction(self._residual, self._R)
         self.snes.setJacobian(self._jacobian, multigrid.jacobian)
-        if settings.linear.rtol is None:
-            self.snes.setUseEW(True)
-            self.snes.setParamsEW(rtol_0=FIRST_RTOL, rtol_max=FIRST_RTOL)
         with _refused_options(settings):
             multigrid.configure(self.snes.getKSP().getPC())
             self.snes.setFromOptions()
@@ -106,6 +107,21 @@ class Newton:
         # The line search may have left the state of another trial point.
         self._mechanics.evaluate(u, self.work)
         self._multigrid.update()
+        if self._settings.linear.rtol is None:
+            snes.getKSP().setTolerances(rtol=self._adaptive_rtol(snes.getFunctionNorm()))
+
+    def _adaptive_rtol(self, norm: float) -> float:
+        """Return the linear tolerance at a residual norm.
+
+        It follows the convergence of Newton's method (choice 2 of Eisenstat and Walker, SIAM J.
+        Sci. Comput. 17 (1996) 16-32).  The last iteration goes two digits beyond the bound of the
+        residual norm: energies then agree to ten digits wherever and however often it is solved.
+        """
+        previous, self._norm = self._norm, norm
+        forcing = min(FIRST_RTOL, 0.9 * (norm / previous) ** 2) if previous else FIRST_RTOL
+        if forcing * norm < 10.0 * self._bound:
+            return max(0.01 * self._bound / norm, SMALLEST_RTOL)
+        return forcing
 
     def solve(self, u: PETSc.Vec, load_fraction: float, monitor: Monitor) -> NewtonReport:
         """Advance the unknowns u to a load fraction.
@@ -142,6 +158,7 @@ class Newton:
                 krylov.append(linear - linear_before)
             linear_before = linear
             norms.append(norm)
+            self._bound = max(atol, 0.0 if offset else self._rtol * norms[0])
             monitor(offset + iteration, norm, krylov[-1] if krylov else 0, self._min_J)
 
         self.snes.setTolerances(
@@ -150,6 +167,7 @@ class Newton:
             stol=self._stol,
             max_it=max(self._max_it - offset, 1),
         )
+        self._bound, self._norm = atol, 0.0
         self.snes.cancelMonitor()
         self.snes.setMonitor(record)
         self.snes.solve(None, u)
