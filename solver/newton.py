@@ -225,6 +225,8 @@ def _insert_options(settings: SolverSettings, follower: bool, num_levels: int) -
         "ksp_rtol": str(settings.linear.rtol or 1e-3),
         "ksp_max_it": str(settings.linear.max_iterations),
         "snes_linesearch_type": settings.newton.line_search,
+        # PETSc's cp line search calls a step converged below this times the norm of the step before.
+        "snes_linesearch_atol": "0",
         "snes_rtol": str(settings.newton.rtol),
         "snes_atol": str(settings.newton.atol),
         "snes_stol": "0",

@@ -69,7 +69,7 @@ def test_affine_displacement_is_exact_on_a_distorted_mesh(
             degree,
             [affine(side, AFFINE) for side in BOX_SIDES],
             RegionMaterial(chosen.material, given, chosen.options),
-            newton=NewtonSettings(rtol=1e-14, atol=1e-13),
+            newton=NewtonSettings(rtol=1e-15, atol=1e-14),
         )
     )
     np.testing.assert_allclose(state.u, state.X @ AFFINE.T, atol=1e-10)
