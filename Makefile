@@ -23,10 +23,11 @@ test: setup  ## run all tests but the long ones
 test-long: setup  ## run the tests that take minutes each
 	"$(BIN)/python" -m pytest -m long
 
-check: setup types  ## format, lint, types and layers; changes nothing
+check: setup  ## format, lint, layers and types; changes nothing
 	"$(BIN)/ruff" format --check .
 	"$(BIN)/ruff" check .
 	"$(BIN)/lint-imports"
+	@$(MAKE) --no-print-directory types
 
 types: setup  ## check the types
 	# mypy knows nothing of setuptools' package-dir; it sees the import names through links.
