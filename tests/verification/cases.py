@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from elastane.materials import find_model
 from elastane.meshes.body import Body
-from elastane.meshes.mesh import Mesh
+from elastane.meshes.mesh import FACET_CORNERS, Mesh
 from elastane.meshes.source import MeshSource, SubSurface
 from elastane.solver.boundary import (
     BoundaryCondition,
@@ -117,6 +117,45 @@ class MeshBody(Body):
 
     def build(self, geometry_degree: int, refine: int) -> Mesh:
         return self.mesh
+
+
+def renumbered(mesh: Mesh, seed: int) -> Mesh:
+    """Return the same mesh with cells and vertices in another order and each cell's axes turned."""
+    random = np.random.default_rng(seed)
+    order = random.permutation(mesh.num_cells)
+    new_vertex = random.permutation(mesh.num_vertices)
+    n = mesh.geometry_degree + 1
+    corners = new_vertex[mesh.cells[order]].reshape(-1, 2, 2, 2)
+    coordinates = mesh.coordinates[order].reshape(-1, n, n, n, 3)
+    for cell in range(mesh.num_cells):
+        # Even permutations and even numbers of reversed axes are rotations.
+        axes = np.roll(np.arange(3), random.integers(3))
+        kept = random.integers(4)
+        reversed_axes = tuple(axis for axis in range(3) if kept < 3 and axis != kept)
+        corners[cell] = np.flip(corners[cell].transpose(axes), reversed_axes)
+        coordinates[cell] = np.flip(coordinates[cell].transpose(*axes, 3), reversed_axes)
+    cells = corners.reshape(-1, 8)
+    facets = {
+        frozenset(vertices): (cell, facet)
+        for cell in range(mesh.num_cells)
+        for facet, vertices in enumerate(cells[cell, FACET_CORNERS].tolist())
+    }
+    return Mesh(
+        cells=cells,
+        coordinates=coordinates.reshape(mesh.coordinates.shape),
+        geometry_degree=mesh.geometry_degree,
+        regions=mesh.regions,
+        cell_regions=mesh.cell_regions[order],
+        surfaces={
+            name: np.array(
+                [
+                    facets[frozenset(new_vertex[mesh.cells[cell, FACET_CORNERS[facet]]].tolist())]
+                    for cell, facet in pairs
+                ]
+            )
+            for name, pairs in mesh.surfaces.items()
+        },
+    )
 
 
 def problem(
