@@ -85,6 +85,7 @@ class Run:
         self.timings: dict[str, float] = {"setup": 0.0, "solve": 0.0, "output": 0.0}
         self._warnings: list[str] = []
         self._steps: list[StepReport] = []
+        self._is_written = False
         PETSc.Log.begin()
         self._seconds_before = log.seconds()
         with self._timed("setup"):
@@ -197,6 +198,10 @@ class Run:
             if not loading.adaptive or increment < loading.min_step:
                 status, message = "diverged", self._give_up(load, target, newton)
                 break
+        if status != "converged" and self._steps and not self._is_written:
+            # Whatever the job says of the fields, the last converged state is not lost.
+            self.mechanics.return_to(converged, load)
+            self._write_fields(self._steps[-1])
         return self._report(status, message)
 
     def _accept(self, step: int, load: float, newton: NewtonReport, seconds: float) -> None:
@@ -219,16 +224,20 @@ class Run:
             self._steps.append(report)
             self._event("step_converged", **asdict(report))
             every = self.problem.output.every
-            if load >= 1.0 or (every and step % every == 0):
-                started = time.perf_counter()
-                path = self._output.write(step, load)
-                self._event(
-                    "fields",
-                    step=step,
-                    load=load,
-                    path=str(path.relative_to(self._run_folder)),
-                    seconds=time.perf_counter() - started,
-                )
+            self._is_written = load >= 1.0 or (every > 0 and step % every == 0)
+            if self._is_written:
+                self._write_fields(report)
+
+    def _write_fields(self, report: StepReport) -> None:
+        started = time.perf_counter()
+        path = self._output.write(report.step, report.load)
+        self._event(
+            "fields",
+            step=report.step,
+            load=report.load,
+            path=str(path.relative_to(self._run_folder)),
+            seconds=time.perf_counter() - started,
+        )
 
     def _newton_monitor(self, step: int) -> Callable[[int, float, int, float], None]:
         def monitor(iteration: int, residual: float, krylov_iterations: int, min_J: float) -> None:

@@ -11,9 +11,11 @@ once would crush the elements along the surface.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from mpi4py import MPI
 from numpy.typing import NDArray
 from petsc4py import PETSc
 
@@ -40,6 +42,36 @@ Monitor = Callable[[int, float, int, float], None]
 
 class StopRequest(Exception):  # noqa: N818 (not an error)
     """Somebody asked the solve to stop between two iterations."""
+
+
+@dataclass
+class Course:
+    """The course of a load step so far.
+
+    Attributes:
+        monitor: Told of every iteration.
+        norms: Residual norms.
+        krylov: Krylov iterations of each Newton iteration.
+        linear_total: Krylov iterations that SNES counted.
+    """
+
+    monitor: Monitor
+    norms: list[float] = field(default_factory=list)
+    krylov: list[int] = field(default_factory=list)
+    linear_total: int = 0
+
+    def add(self, norm: float, krylov_iterations: int | None, min_J: float) -> None:
+        """Take note of a residual norm and of the Krylov iterations that led to it, if any."""
+        if krylov_iterations is not None:
+            self.krylov.append(krylov_iterations)
+        self.monitor(len(self.norms), norm, self.krylov[-1] if self.krylov else 0, min_J)
+        self.norms.append(norm)
+
+    def report(self, converged: bool, reason: str, message: str) -> NewtonReport:
+        """Return the report at the end."""
+        return NewtonReport(
+            converged, reason, tuple(self.norms), tuple(self.krylov), message=message
+        )
 
 
 class Newton:
@@ -129,85 +161,60 @@ class Newton:
         The loads and supports are those of `load_fraction` afterwards; u is spoilt if the report
         says that the step did not converge.
         """
-        norms: list[float] = []
-        krylov: list[int] = []
+        course = Course(monitor)
         mechanics = self._mechanics
         mechanics.set_load(load_fraction)
-        jump = mechanics.prescribed_displacement(load_fraction) - np.where(
-            mechanics.space.prescribed, mechanics.u.array, 0.0
-        )
-        comm = mechanics.space.dm.comm.tompi4py()
-        atol = self._atol
-        if comm.allreduce(float(np.abs(jump).max(initial=0.0))) > 0.0:
-            norms.append(self._predict(u, jump))
-            krylov.append(self.snes.getKSP().getIterationNumber())
-            monitor(0, norms[0], 0, self._min_J)
+        before = np.where(mechanics.space.prescribed, mechanics.u.array, 0.0)
+        jump = mechanics.prescribed_displacement(load_fraction) - before
+        self._bound, self._norm = self._atol, 0.0
+        rtol, iterations = self._rtol, self._max_it
+        if mechanics.space.dm.comm.tompi4py().allreduce(bool(jump.any()), op=MPI.LOR):
+            self._predict(u, jump, course)
             mechanics.move_supports(load_fraction)
-            atol = max(atol, self._rtol * norms[0])
             reason = self.snes.getKSP().getConvergedReason()
             if reason < 0:
-                return NewtonReport(False, _name(PETSc.KSP, reason), tuple(norms), tuple(krylov))
-
-        offset = len(norms)
-        linear_before = 0
-
-        def record(snes: PETSc.SNES, iteration: int, norm: float) -> None:
-            nonlocal linear_before
-            linear = snes.getLinearSolveIterations()
-            if iteration:
-                krylov.append(linear - linear_before)
-            linear_before = linear
-            norms.append(norm)
-            self._bound = max(atol, 0.0 if offset else self._rtol * norms[0])
-            monitor(offset + iteration, norm, krylov[-1] if krylov else 0, self._min_J)
-
-        self.snes.setTolerances(
-            rtol=0.0 if offset else self._rtol,
-            atol=atol,
-            stol=self._stol,
-            max_it=max(self._max_it - offset, 1),
-        )
-        self._bound, self._norm = atol, 0.0
+                return course.report(False, _name(PETSc.KSP, reason), self._linear_failure())
+            # What counts is the residual before the linearised problem was solved.
+            self._bound = max(self._atol, self._rtol * course.norms[0])
+            rtol, iterations = 0.0, max(self._max_it - 1, 1)
+        self.snes.setTolerances(rtol=rtol, atol=self._bound, stol=self._stol, max_it=iterations)
         self.snes.cancelMonitor()
-        self.snes.setMonitor(record)
+        self.snes.setMonitor(lambda _, iteration, norm: self._record(iteration, norm, course))
         self.snes.solve(None, u)
-        reason = self.snes.getConvergedReason()
-        name = _name(PETSc.SNES, reason)
-        converged = reason > 0
-        return NewtonReport(
-            converged=converged,
-            reason=name,
-            residual_norms=tuple(norms),
-            krylov_iterations=tuple(krylov),
-            message="" if converged else self._why(name),
-        )
+        name = _name(PETSc.SNES, self.snes.getConvergedReason())
+        converged = self.snes.getConvergedReason() > 0
+        return course.report(converged, name, "" if converged else self._why(name))
 
-    def _predict(self, u: PETSc.Vec, jump: NDArray[np.float64]) -> float:
-        """Add the solution of the linearised problem to u; return the norm of its right side."""
+    def _record(self, iteration: int, norm: float, course: Course) -> None:
+        if not course.norms:
+            self._bound = max(self._atol, self._rtol * norm)
+        total = self.snes.getLinearSolveIterations()
+        # Iteration 0 is the state at the start: no linear solve led to it.
+        course.add(norm, total - course.linear_total if iteration else None, self._min_J)
+        course.linear_total = total
+
+    def _predict(self, u: PETSc.Vec, jump: NDArray[np.float64], course: Course) -> None:
+        """Add the solution of the linearised problem to u."""
         mechanics, fine = self._mechanics, self._multigrid.levels[-1]
         self._min_J = mechanics.evaluate(u, self._R)
         self._multigrid.update()
         context: JacobianMat = fine.mat.getPythonContext()
         context.add_prescribed(jump, mechanics.space.prescribed, self._R)
+        course.add(self._R.norm(), None, self._min_J)
+        self._R.scale(-1.0)
         ksp = self.snes.getKSP()
         ksp.setOperators(fine.mat)
-        rtol = self._settings.linear.rtol
-        ksp.setTolerances(
-            rtol=FIRST_RTOL if rtol is None else rtol,
-            max_it=self._settings.linear.max_iterations,
-        )
-        self._R.scale(-1.0)
+        ksp.setTolerances(rtol=self._settings.linear.rtol or FIRST_RTOL)
         ksp.solve(self._R, self.work)
         u.axpy(1.0, self.work)
-        return float(self._R.norm())
+        course.krylov.append(ksp.getIterationNumber())
 
     def _why(self, reason: str) -> str:
         """Return in words why the iteration failed, and what to try."""
         if not self._min_J > 0.0:
             return f"an element was turned inside out (smallest det F {self._min_J:.3g})"
         if "LINEAR_SOLVE" in reason:
-            linear = _name(PETSc.KSP, self.snes.getKSP().getConvergedReason())
-            return f"the linear solver failed ({linear})"
+            return self._linear_failure()
         if "MAX_IT" in reason:
             return f"no convergence in {self._max_it} iterations"
         if "LINE_SEARCH" in reason:
@@ -215,6 +222,10 @@ class Newton:
         if "NAN" in reason:
             return "the residual is not a number"
         return f"Newton's method ended with {reason}"
+
+    def _linear_failure(self) -> str:
+        reason = _name(PETSc.KSP, self.snes.getKSP().getConvergedReason())
+        return f"the linear solver failed ({reason})"
 
 
 def _insert_options(settings: SolverSettings, follower: bool, num_levels: int) -> None:
@@ -225,7 +236,7 @@ def _insert_options(settings: SolverSettings, follower: bool, num_levels: int) -
         "ksp_rtol": str(settings.linear.rtol or 1e-3),
         "ksp_max_it": str(settings.linear.max_iterations),
         "snes_linesearch_type": settings.newton.line_search,
-        # PETSc's cp line search calls a step converged below this times the norm of the step before.
+        # PETSc's cp line search calls a step converged below this times the norm of the last one.
         "snes_linesearch_atol": "0",
         "snes_rtol": str(settings.newton.rtol),
         "snes_atol": str(settings.newton.atol),
