@@ -9,7 +9,17 @@ from elastane.meshes.box import Box
 from elastane.meshes.sphere_shell import SphereShell
 from elastane.solver.boundary import BoundaryCondition
 from elastane.solver.loading import Run
-from tests.verification.cases import Floats, clamp, displacement, pressure, problem, start
+from elastane.solver.problem import MultigridSettings
+from elastane.solver.space import Space
+from tests.verification.cases import (
+    Floats,
+    clamp,
+    displacement,
+    pressure,
+    problem,
+    renumbered,
+    start,
+)
 
 SYMMETRY = [
     displacement("x-min", 0, None, None),
@@ -56,6 +66,32 @@ def residual(run: Run, u: Floats) -> Floats:
     return R.array.copy()
 
 
+def dense_transpose(mat: PETSc.Mat) -> Floats:
+    x, y = mat.createVecs()
+    columns = []
+    for j in range(mat.getSize()[0]):
+        y.zeroEntries()
+        y.setValue(j, 1.0)
+        y.assemble()
+        mat.multTranspose(y, x)
+        columns.append(x.array.copy())
+    return np.stack(columns, axis=1)
+
+
+def prolongations(run: Run) -> list[PETSc.Mat]:
+    """Return the prolongation to each level but the coarsest."""
+    pc = run.newton.snes.getKSP().getPC()
+    return [pc.getMGInterpolation(level) for level in range(1, len(run.multigrid.levels))]
+
+
+def unknowns(space: Space, nodal: Floats) -> Floats:
+    """Return the T-vector of nodal values."""
+    local, values = space.dm.createLocalVec(), space.dm.createGlobalVec()
+    local.setArray(nodal.reshape(-1))
+    space.dm.localToGlobal(local, values)
+    return values.array.copy()
+
+
 each_case = pytest.mark.parametrize("name", CASES)
 each_degree = pytest.mark.parametrize("degree", [1, 2, 3])
 
@@ -83,3 +119,92 @@ def test_diagonal_is_that_of_the_jacobian(name: str, degree: int) -> None:
         level.mat.getDiagonal(diagonal)
         scale = np.abs(columns).max()
         np.testing.assert_allclose(diagonal.array, np.diag(columns), atol=1e-13 * scale)
+
+
+@pytest.mark.parametrize("name", ["clamped", "slip", "free"])
+@each_degree
+def test_jacobian_of_dead_loads_is_symmetric(name: str, degree: int) -> None:
+    """On every level."""
+    run = deformed(name, degree)
+    for level in run.multigrid.levels:
+        jacobian = dense(level.mat)
+        np.testing.assert_allclose(jacobian, jacobian.T, atol=1e-13 * np.abs(jacobian).max())
+
+
+@pytest.mark.parametrize("name", ["clamped", "slip", "free"])
+@each_degree
+def test_residual_is_the_derivative_of_the_energy(name: str, degree: int) -> None:
+    """The quotient is wrong by h² times a third derivative, and by eps / h."""
+    run = deformed(name, degree)
+    u, h = run.u.array.copy(), 2e-6
+    du = np.random.default_rng(3).standard_normal(len(u))
+
+    def energy(displacement: Floats) -> float:
+        residual(run, displacement)
+        return run.mechanics.strain_energy()
+
+    quotient = (energy(u + h * du) - energy(u - h * du)) / (2.0 * h)
+    assert residual(run, u) @ du == pytest.approx(quotient, rel=1e-7)
+
+
+@each_case
+def test_assembled_matrix_of_degree_one_is_the_jacobian(name: str) -> None:
+    """Rows of prescribed components stand apart, on the diagonal."""
+    run = deformed(name, 1)
+    matrix = run.multigrid.coarse_matrix
+    jacobian, padded = dense(run.multigrid.jacobian), dense(matrix.padded)
+    scale = np.abs(jacobian).max()
+    inside = matrix.unknowns
+    np.testing.assert_allclose(padded[np.ix_(inside, inside)], jacobian, atol=1e-13 * scale)
+    prescribed = np.setdiff1d(np.arange(len(padded)), inside)
+    assert not padded[np.ix_(inside, prescribed)].any()
+    assert not padded[np.ix_(prescribed, inside)].any()
+    fixed = padded[np.ix_(prescribed, prescribed)]
+    np.testing.assert_array_equal(fixed, np.diag(np.diag(fixed)))
+    assert (np.diag(fixed) > 0.0).all()
+
+
+@each_case
+@pytest.mark.parametrize("degree", [2, 3, 4])
+def test_restriction_is_the_transpose_of_prolongation(name: str, degree: int) -> None:
+    run = deformed(name, degree)
+    assert len(run.multigrid.levels) > 1
+    for mat in prolongations(run):
+        np.testing.assert_allclose(dense_transpose(mat), dense(mat).T, atol=1e-14)
+
+
+@each_case
+@pytest.mark.parametrize("degree", [2, 3])
+def test_every_level_is_the_jacobian_between_prolongations(name: str, degree: int) -> None:
+    """Levels use the quadrature points of the finest, so that they are its Galerkin products."""
+    run = deformed(name, degree)
+    product = dense(run.multigrid.jacobian)
+    coarser = run.multigrid.levels[-2::-1]
+    for level, mat in zip(coarser, reversed(prolongations(run)), strict=True):
+        P = dense(mat)
+        product = P.T @ product @ P
+        scale = np.abs(product).max()
+        np.testing.assert_allclose(dense(level.mat), product, atol=1e-13 * scale)
+
+
+@pytest.mark.parametrize("levels", ["logarithmic", "uniform"])
+def test_prolongation_keeps_polynomials(levels: str) -> None:
+    """Those of the coarse degree, on cells whose axes are turned."""
+    mesh = renumbered(Box(cells=(2, 2, 1)).build(1, 0), seed=3)
+    run = start(problem(mesh, 5, [], multigrid=MultigridSettings(levels=levels)))
+    for coarse, fine, mat in zip(run.spaces[:-1], run.spaces[1:], prolongations(run), strict=True):
+        x, y = mat.createVecs()
+        x.setArray(unknowns(coarse, polynomial(coarse.X, coarse.degree)))
+        mat.mult(x, y)
+        expected = unknowns(fine, polynomial(fine.X, coarse.degree))
+        np.testing.assert_allclose(y.array, expected, atol=1e-13)
+
+
+def polynomial(X: Floats, degree: int) -> Floats:
+    x, y, z = X.T
+    columns = [
+        x**degree * y - z,
+        (x - 0.2) ** degree * (y - 0.3) ** degree * (z + 0.1) ** degree,
+        z**degree - 1.0,
+    ]
+    return np.stack(columns, axis=1)

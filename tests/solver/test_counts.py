@@ -1,0 +1,110 @@
+"""What an apply of the Jacobian costs: how often it happens, and no memory."""
+
+import gc
+import resource
+import tracemalloc
+from pathlib import Path
+
+import pytest
+from petsc4py import PETSc
+
+from elastane.meshes.box import Box
+from elastane.solver.boundary import BoundaryCondition
+from elastane.solver.ceed_mat import JacobianMat
+from elastane.solver.loading import Run
+from elastane.solver.problem import LinearSettings, MultigridSettings
+from tests.verification.cases import TIGHT, clamp, problem, start, traction
+
+
+def bent_cube(degree: int, cells: int, smoother_degree: int = 3) -> Run:
+    loads: list[BoundaryCondition] = [clamp("x-min"), traction("x-max", 0.0, 0.0, -0.1)]
+    return start(
+        problem(
+            Box(cells=(cells, cells, cells)),
+            degree,
+            loads,
+            linear=LinearSettings(rtol=1e-3),
+            multigrid=MultigridSettings(smoother_degree=smoother_degree),
+            newton=TIGHT,
+        )
+    )
+
+
+def fine_context(run: Run) -> JacobianMat:
+    context: JacobianMat = run.multigrid.jacobian.getPythonContext()
+    return context
+
+
+#: Applies to estimate the largest eigenvalue, anew in every Newton iteration.
+ESTIMATE = 10
+
+
+@pytest.mark.parametrize("smoother_degree", [1, 2, 3, 4])
+def test_fine_jacobian_is_applied_as_often_as_the_algorithm_needs_it(smoother_degree: int) -> None:
+    """A V-cycle: smoothing from zero, the residual, smoothing again; CG begins with a cycle."""
+    run = bent_cube(2, 2, smoother_degree)
+    assert fine_context(run).num_applies == ESTIMATE
+    iterations = run.solve().steps[-1].newton.krylov_iterations
+    cycle = (smoother_degree - 1) + 1 + smoother_degree
+    expected = sum(ESTIMATE + cycle + k * (1 + cycle) for k in iterations)
+    assert fine_context(run).num_applies == ESTIMATE + expected
+
+
+def test_residual_is_evaluated_at_each_trial_state_alone() -> None:
+    """The line search tries a step or two; each iteration begins and ends at one of its states."""
+    run = bent_cube(2, 2)
+    iterations = len(run.solve().steps[-1].newton.krylov_iterations)
+    assert run.newton.num_residuals <= 1 + 3 * iterations
+
+
+def warm_body(degree: int) -> tuple[Run, PETSc.Vec, PETSc.Vec]:
+    """Return a run after a few applies, and two of its vectors: 50 kB each for degree 2."""
+    run = bent_cube(degree, 6)
+    x, y = run.multigrid.jacobian.createVecs()
+    x.set(1e-3)
+    for _ in range(5):
+        apply_all(run, x, y)
+    return run, x, y
+
+
+def apply_all(run: Run, x: PETSc.Vec, y: PETSc.Vec) -> None:
+    run.multigrid.jacobian.mult(x, y)
+    run.mechanics.evaluate(x, y)
+    run.newton.snes.getKSP().getPC().apply(x, y)
+
+
+def test_memory_does_not_grow_with_applies() -> None:
+    """A vector lost in each apply would take 10 MB; the system hands out memory in pages."""
+    run, x, y = warm_body(2)
+    gc.collect()
+    before = resident_bytes()
+    for _ in range(200):
+        apply_all(run, x, y)
+    gc.collect()
+    assert resident_bytes() - before < 10 * x.getLocalSize() * 8
+
+
+def resident_bytes() -> int:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize()
+
+
+def test_apply_allocates_no_vector() -> None:
+    """numpy tells tracemalloc of its arrays; what is left are a few Python objects."""
+    run, x, y = warm_body(3)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        for apply in (
+            lambda: run.multigrid.jacobian.mult(x, y),
+            lambda: run.newton.snes.getKSP().getPC().apply(x, y),
+            lambda: run.mechanics.evaluate(x, y),
+        ):
+            apply()
+            tracemalloc.reset_peak()
+            before, _ = tracemalloc.get_traced_memory()
+            apply()
+            _, peak = tracemalloc.get_traced_memory()
+            assert peak - before < 0.1 * x.getLocalSize() * 8
+    finally:
+        tracemalloc.stop()
