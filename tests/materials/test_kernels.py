@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import shutil
 
 import numpy as np
@@ -133,8 +134,8 @@ def test_c_is_straight_line_and_scalar(compiled):
 
 def test_c_is_the_same_with_the_headers_of_libceed(compiled, monkeypatch):
     libceed = pytest.importorskip("libceed")
-    headers = f"{libceed.__path__[0]}/include"
-    monkeypatch.setenv("CC", f"gcc -I{headers} -include math.h -include ceed/types.h -Werror")
+    headers = shlex.quote(f"-I{libceed.__path__[0]}/include")
+    monkeypatch.setenv("CC", f"gcc {headers} -include math.h -include ceed/types.h -Werror")
     exported = re.sub(r"(CEED_QFUNCTION)\(", r"\1(", compiled.kernels.source)
     build_library(exported, f"{compiled.name}-with-headers")
 

@@ -234,8 +234,11 @@ def test_a_header_that_claims_too_much_asks_for_no_memory(tmp_path: Path) -> Non
 
 def _reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str) -> Path:
     """Let the reading process be a Python program of the test's own."""
+    script = tmp_path / "script.py"
+    script.write_text(body)
+    # Not in the first line itself: a path with a space is no interpreter there.
     program = tmp_path / "python"
-    program.write_text(f"#!{sys.executable}\n{body}\n")
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{script}" "$@"\n')
     program.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(program))
     path = tmp_path / f"{time.monotonic_ns()}.msh"
