@@ -89,7 +89,9 @@ def rotation(
     return Rotation(surface, axis, origin, formula(angle))
 
 
-def material(model: str, options: dict[str, str] | None = None, **given: float) -> RegionMaterial:
+def material(
+    model: str, options: dict[str, str] | None = None, **given: float | str
+) -> RegionMaterial:
     return RegionMaterial(
         find_model(model), {name: formula(value) for name, value in given.items()}, options or {}
     )
