@@ -9,7 +9,7 @@ from typing import Any
 
 from elastane.jobs.paths import RunFolder
 from elastane.jobs.result import add_report, add_step, empty_result, plain, write_result
-from elastane.materials.kernels import find_kernels
+from elastane.solver.kernel_sources import kernel_sources
 from elastane.solver.problem import Output, Problem
 from elastane.solver.report import Report
 
@@ -79,10 +79,8 @@ class Recorder:
 
     def _copy_kernels(self, problem: Problem) -> None:
         self._folder.generated.mkdir(exist_ok=True)
-        for material in problem.materials.values():
-            kernels = find_kernels(material.model, material.options)
-            path = self._folder.generated / f"{kernels.name}.c"
-            path.write_text(kernels.source, encoding="utf-8")
+        for name, source in kernel_sources(problem.materials.values()).items():
+            (self._folder.generated / f"{name}.c").write_text(source, encoding="utf-8")
 
 
 def history_header(output: Output) -> list[str]:

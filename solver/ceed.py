@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from elastane.materials.compiler.native import build_library
 from elastane.meshes.lagrange import differentiation, gauss, gauss_lobatto, interpolation
+from elastane.solver.kernel_sources import own_source
 
 Floats = NDArray[np.float64]
 
@@ -159,9 +160,8 @@ class Library:
 
     @classmethod
     def own(cls, name: str) -> "Library":
-        """Return the QFunctions of a file in `solver/qfunctions`."""
-        folder = Path(__file__).parent / "qfunctions"
-        return cls((folder / "prelude.h").read_text() + (folder / f"{name}.c").read_text(), name)
+        """Return our own QFunctions of that name."""
+        return cls(own_source(name), name)
 
     def qfunction(self, ceed: Ceed, function: str, context: Floats | None) -> CeedQFunction:
         """Return a QFunction without fields yet."""

@@ -20,11 +20,13 @@ from mpi4py import MPI
 from numpy.typing import NDArray
 from petsc4py import PETSc
 
+from elastane.materials.compiler.native import build_library
 from elastane.meshes.topology import Topology, distribute
 from elastane.solver import log
 from elastane.solver.backends import BACKENDS, find_backend
-from elastane.solver.ceed import BackendError, Points, check_resource
+from elastane.solver.ceed import Points, check_resource
 from elastane.solver.field_output import FieldOutput
+from elastane.solver.kernel_sources import kernel_sources
 from elastane.solver.levels import multigrid_degrees
 from elastane.solver.mechanics import Mechanics, prescribed_points
 from elastane.solver.multigrid import Multigrid
@@ -62,7 +64,7 @@ def solve(problem: Problem, run_folder: Path, observer: Observer, comm: MPI.Intr
         ValueError: On all ranks, if the input is wrong in a way that only now shows: a broken mesh
             file, an option that nothing used, a probe outside the body.
         OSError: On all ranks, if fields could not be written.
-        BackendError: On all ranks, if libCEED cannot run on the backend.
+        RuntimeError: On all ranks, if libCEED cannot run on the backend, or there is no compiler.
     """
     return Run(problem, run_folder, observer, comm).solve()
 
@@ -96,6 +98,9 @@ class Run:
         backend = find_backend(problem.backend)
         if backend != BACKENDS["cpu"]:
             on_root(comm, lambda: check_resource(backend.resource))
+        with self._phase("kernels"):
+            # One compiler for all ranks: the others find its work in the cache.
+            on_root(comm, lambda: build_kernels(problem))
         with self._phase("mesh"):
             mesh = on_root(comm, lambda: problem.mesh.build(problem.degree))
         with self._phase("distribution"):
@@ -332,17 +337,27 @@ class Run:
         self._event("phase", name=name, seconds=time.perf_counter() - started)
 
 
+def build_kernels(problem: Problem) -> None:
+    """Compile the QFunctions of a solve into the cache, where they are not there yet.
+
+    Raises:
+        RuntimeError: If kernels are out of date or there is no C compiler.
+    """
+    for name, source in kernel_sources(problem.materials.values()).items():
+        build_library(source, name)
+
+
 def on_root(comm: MPI.Comm, function: Callable[[], T]) -> T | None:
     """Run a function on rank 0; return its result there and None elsewhere.
 
     Raises:
-        ValueError, OSError, BackendError: On all ranks, what the function raised.
+        ValueError, OSError, RuntimeError: On all ranks, what the function raised.
     """
     result, failure = None, None
     if comm.rank == 0:
         try:
             result = function()
-        except (ValueError, OSError, BackendError) as error:
+        except (ValueError, OSError, RuntimeError) as error:
             failure = error
     failure = comm.bcast(failure)
     if failure is not None:
