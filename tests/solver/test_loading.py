@@ -13,7 +13,7 @@ from mpi4py import MPI
 from elastane.meshes.box import Box
 from elastane.meshes.sphere_shell import SphereShell
 from elastane.solver.boundary import BoundaryCondition
-from elastane.solver.problem import Loading, NewtonSettings, Problem
+from elastane.solver.problem import LinearSettings, Loading, NewtonSettings, Problem
 from tests.verification.cases import (
     Listener,
     attempt,
@@ -87,6 +87,20 @@ def test_pressure_that_nothing_can_bear_ends_at_a_limit_load() -> None:
     assert "limit load" in report.message
     # The incompressible sphere with the same shear modulus bears 0.2815.
     assert 0.35 * report.steps[-1].load == pytest.approx(0.28, rel=0.02)
+
+
+@pytest.mark.parametrize("chosen", [bent_cube, crushed_cube])
+def test_linear_solver_that_does_not_end_is_named(chosen: Callable[..., Problem]) -> None:
+    """In Newton's method as in the linearised start of a step that moves a support."""
+    report = attempt(
+        chosen(
+            0.1,
+            linear=LinearSettings(rtol=1e-6, max_iterations=2),
+            loading=Loading(min_step=0.6),
+        )
+    ).report
+    assert report.status == "diverged"
+    assert "the linear solver failed (DIVERGED_MAX_IT)" in report.message
 
 
 @pytest.mark.parametrize(("event", "steps"), [("step_converged", 1), ("newton", 0)])

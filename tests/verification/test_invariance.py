@@ -16,7 +16,7 @@ from elastane.meshes.sphere_shell import SphereShell
 from elastane.solver.boundary import BoundaryCondition
 from elastane.solver.boundary.rotation import Rotation
 from elastane.solver.loading import Run
-from elastane.solver.problem import NewtonSettings, Problem, RegionMaterial
+from elastane.solver.problem import NewtonSettings, Problem, RegionMaterial, SolverSettings
 from tests.verification.cases import (
     Floats,
     clamp,
@@ -182,7 +182,9 @@ CASES: dict[str, Problem] = {
 
 
 def energies(names: list[str]) -> list[float]:
-    return [solve(CASES[name]).energy for name in names]
+    """Return the energies at the tolerances that a job file has by default."""
+    default = SolverSettings()
+    return [solve(replace(CASES[name], solver=default)).energy for name in names]
 
 
 @pytest.mark.parametrize("num_ranks", [2, 4])
