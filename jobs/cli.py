@@ -195,10 +195,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _ranks(text: str) -> int:
     """Return a number of ranks."""
-    ranks = int(text)
-    if not 1 <= ranks <= 1_000_000:
-        raise ValueError
-    return ranks
+    if not (text.isdecimal() and 1 <= int(text) <= 1_000_000):
+        raise argparse.ArgumentTypeError(f"must be from 1 to 1,000,000, got {text!r}")
+    return int(text)
 
 
 if __name__ == "__main__":

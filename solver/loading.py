@@ -44,6 +44,9 @@ EASY_ITERATIONS = 8
 #: ... and after so many easy ones the increment doubles, up to that of the job.
 EASY_STEPS = 3
 
+#: A residual above this part of the loads and reactions is no equilibrium.
+LOOSE_END = 1e-6
+
 T = TypeVar("T")
 Ints = NDArray[np.int64]
 
@@ -227,11 +230,23 @@ class Run:
                 seconds=seconds,
             )
             self._steps.append(report)
+            self._warn_of_loose_end(report)
             self._event("step_converged", **asdict(report))
             every = self.problem.output.every
             self._is_written = load >= 1.0 or (every > 0 and step % every == 0)
             if self._is_written:
                 self._write_fields(report)
+
+    def _warn_of_loose_end(self, report: StepReport) -> None:
+        """Warn where the absolute bound ended a step long before forces were in balance."""
+        newton = self.problem.solver.newton
+        left, forces = report.newton.residual_norms[-1], self.mechanics.force_norm()
+        if left > max(newton.rtol, LOOSE_END) * forces:
+            self._warn(
+                f"step {report.step} ended because the residual ({left:.3g}) fell below "
+                f"solver.newton.atol, while loads and reactions are as small as {forces:.3g}: "
+                "lower atol, or choose units in which forces are larger"
+            )
 
     def _write_fields(self, report: StepReport) -> None:
         started = time.perf_counter()

@@ -173,6 +173,12 @@ class Mechanics:
         dm.localToGlobal(self.R.petsc, R, PETSc.InsertMode.ADD_VALUES)
         return self._comm.allreduce(self.body.min_det_F(), op=MPI.MIN)
 
+    def force_norm(self) -> float:
+        """Return the norm of the loads and reactions of the last residual, in units of force."""
+        reactions = np.where(self.space.prescribed, self.R.array, 0.0)
+        squares = float((self._forces.array**2).sum() + (reactions**2).sum())
+        return float(np.sqrt(self._comm.allreduce(squares)))
+
     def strain_energy(self) -> float:
         """Return ∫ ψ dX of the displacement of the last residual."""
         return self._comm.allreduce(self.body.strain_energy(self.space, self.u.ceed))

@@ -312,3 +312,24 @@ def test_regions_of_equal_materials_are_one_body() -> None:
     state = solve(problem(split, 2, loads, materials={"a": first, "b": second}))
     assert len(state.run.body.parts) == 2
     assert state.energy == pytest.approx(solve(bent_cube()).energy, rel=1e-12)
+
+
+def test_step_that_ends_on_the_absolute_bound_with_forces_as_small_warns() -> None:
+    default = NewtonSettings()
+    tiny = attempt(bent_cube(force=1e-13, newton=default)).report
+    assert any("atol" in warning for warning in tiny.warnings)
+    assert not attempt(bent_cube(newton=default)).report.warnings
+
+
+def test_steps_under_a_constant_load_need_no_warning() -> None:
+    """The second step starts in equilibrium: its residual is rounding, and so it stays."""
+    cube = problem(
+        Box(cells=(2, 2, 2)),
+        2,
+        [clamp("x-min"), traction("x-max", 0.0, 0.0, "0.1*min(2*t, 1)")],
+        loading=Loading(steps=2),
+        newton=NewtonSettings(),
+    )
+    report = attempt(cube).report
+    assert report.status == "converged"
+    assert not report.warnings
