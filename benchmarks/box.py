@@ -66,6 +66,7 @@ def measure(degree: int, num_cells_1d: int, comm: MPI.Intracomm) -> dict[str, An
         "timings": {**report.timings, "fields": listener.fields_seconds},
         "held_bytes": held,
         "peak_bytes": report.memory_bytes,
+        "jacobian_applies": run.multigrid.jacobian.getPythonContext().num_applies,
         "bytes_per_unknown": {
             "beside the coarse matrix": (held["without coarse matrix and AMG"] - held["libraries"])
             / report.dofs,
@@ -96,10 +97,13 @@ def destroy_coarse(run: Run) -> None:
 def table(result: dict[str, Any]) -> str:
     """Return the results as Markdown tables."""
     krylov = result["krylov_iterations"]
+    apply_seconds = result["timings"]["jacobian"] / result["jacobian_applies"]
     lines = [
         f"{result['unknowns']:,} unknowns (p = 1: {result['coarse_unknowns']:,}), "
         f"{result['ranks']} ranks, {result['seconds']:.0f} s; {len(krylov)} Newton iterations, "
-        f"{sum(krylov)} CG iterations ({', '.join(map(str, krylov))}).",
+        f"{sum(krylov)} CG iterations ({', '.join(map(str, krylov))}), "
+        f"{result['jacobian_applies']} applies of the Jacobian, {1e3 * apply_seconds:.0f} ms each: "
+        f"{result['unknowns'] / apply_seconds / 1e6:.1f} MDoF/s.",
         "",
         "| phase | s |",
         "|---|---|",

@@ -1,4 +1,4 @@
-"""Write the tables of benchmarks/README.md from the numbers in benchmarks/results.
+"""Write the tables of the pages from the numbers in benchmarks/results.
 
 python -m benchmarks.report
 """
@@ -8,30 +8,39 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks import box, schwarz, tangent
+from benchmarks import box, schwarz, tangent, verification
 
-PAGE = Path(__file__).parent / "README.md"
+ROOT = Path(__file__).parent.parent
+
+#: Pages with places for tables.
+PAGES = (ROOT / "benchmarks/README.md", ROOT / "docs/verification.md")
 
 #: How the content of each file of results becomes Markdown.
 TABLES: Mapping[str, Callable[[dict[str, Any]], str]] = {
     "tangent": lambda content: tangent.table(content["rows"]),
+    "tangent-large": lambda content: tangent.table(content["rows"]),
     "box": box.table,
     "schwarz": lambda content: schwarz.table(content["rows"]),
+    "verification": verification.table,
 }
 
 
 def main() -> None:
-    """Renew the page."""
-    PAGE.write_text(renewed(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    """Renew the pages."""
+    for page in PAGES:
+        page.write_text(renewed(page.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def renewed(page: str) -> str:
-    """Return the page with the text between its markers renewed."""
+    """Return the text of a page with what stands between its markers renewed."""
     for name, table in TABLES.items():
-        content = json.loads((PAGE.parent / "results" / f"{name}.json").read_text(encoding="utf-8"))
         before, marker, rest = page.partition(f"<!-- {name} -->\n")
+        if not marker:
+            continue
         _, end, after = rest.partition("<!-- end -->")
-        assert end, f"the page has no place for {name}"
+        assert end, f"the place of {name} has no end"
+        path = ROOT / "benchmarks/results" / f"{name}.json"
+        content = json.loads(path.read_text(encoding="utf-8"))
         text = f"{circumstances(content['machine'])}\n\n{table(content)}\n"
         page = before + marker + text + end + after
     return page
