@@ -73,6 +73,11 @@ def shared_vector(ceed: Ceed, memory: Floats) -> CeedVector:
     return vector
 
 
+def touch(vector: CeedVector, memory: Floats) -> None:
+    """Tell libCEED that the memory of a vector has changed, so that it refreshes its copies."""
+    vector.set_array(memory.reshape(-1), cmode=libceed.USE_POINTER)
+
+
 @dataclass(frozen=True)
 class Points:
     """Points per direction at which fields are evaluated.

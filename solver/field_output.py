@@ -40,7 +40,7 @@ class FieldOutput:
         self._mechanics = mechanics
         nodes, _ = gauss_lobatto(space.degree + 1)
         self._to_points = interpolation(nodes, np.linspace(-1.0, 1.0, space.degree + 1))
-        self._diagnostics_dm = with_section(topology.plex, space.degree, 9, None)
+        self._plex = topology.plex
         mesh = OutputMesh(
             degree=space.degree,
             points=self._at_points(space.X),
@@ -66,7 +66,8 @@ class FieldOutput:
 
     def _nodal_diagnostics(self, load_fraction: float) -> Floats:
         """Return stress, J and ψ at the nodes of this rank, shape (num_nodes, 8)."""
-        mechanics, dm = self._mechanics, self._diagnostics_dm
+        mechanics = self._mechanics
+        dm = with_section(self._plex, mechanics.space.degree, 9, None)
         local, total = dm.createLocalVec(), dm.createGlobalVec()
         local.setArray(mechanics.body.diagnostics(mechanics.space, mechanics.u.ceed, load_fraction))
         dm.localToGlobal(local, total, PETSc.InsertMode.ADD_VALUES)

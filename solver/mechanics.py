@@ -85,10 +85,8 @@ class Mechanics:
         ]
         self._body_force = body_force
         self.u, self.R, self._forces = (LVector(ceed, space) for _ in range(3))
-        terms = body.residual(space)
-        for _, load in self.pressures:
-            terms += load.residual(space)
-        self._residual = LOperator(ceed, terms)
+        terms = [term for _, load in self.pressures for term in load.residual(space)]
+        self._pressure_residual = LOperator(ceed, terms)
         self.load_fraction = np.nan
         self.set_load(0.0)
 
@@ -163,15 +161,17 @@ class Mechanics:
         """Set R to the residual of the unknowns u (T-vectors), and store the state.
 
         Returns:
-            The smallest det F at a quadrature point of any rank.
+            The smallest det F at a quadrature point of any rank, -inf if one is not a number.
         """
         dm = self.space.dm
         dm.globalToLocal(u, self.u.petsc)
-        self._residual.apply(self.u, self.R)
+        self._pressure_residual.apply(self.u, self.R)
+        min_J = self.body.add_residual(self.space, self.u.ceed, self.R.ceed)
         self.R.petsc.axpy(-1.0, self._forces.petsc)
         R.zeroEntries()
         dm.localToGlobal(self.R.petsc, R, PETSc.InsertMode.ADD_VALUES)
-        return self._comm.allreduce(self.body.min_det_F(), op=MPI.MIN)
+        # MPI.MIN may pass over a NaN.
+        return self._comm.allreduce(-np.inf if np.isnan(min_J) else min_J, op=MPI.MIN)
 
     def force_norm(self) -> float:
         """Return the norm of the loads and reactions of the last residual, in units of force."""

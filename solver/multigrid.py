@@ -159,6 +159,8 @@ def default_options(settings: MultigridSettings, num_levels: int) -> Mapping[str
         "mg_levels_ksp_max_it": str(settings.smoother_degree),
         "mg_levels_ksp_norm_type": "none",
         "mg_levels_ksp_chebyshev_esteig": "0,0.1,0,1.1",
+        # The default, GMRES, keeps a vector for each of its ten iterations.
+        "mg_levels_esteig_ksp_type": "cg",
         "mg_levels_pc_type": "jacobi",
         **coarse,
     }

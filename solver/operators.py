@@ -38,6 +38,7 @@ from elastane.solver.ceed import (
     point_field,
     ranges,
     shared_vector,
+    touch,
 )
 from elastane.solver.problem import RegionMaterial
 from elastane.solver.space import Space, tensor_interpolate
@@ -64,10 +65,8 @@ class Part:
         context: Kernel parameters if they are the same everywhere and always, else None.
         qdata: Quadrature data, shape (num_elements, 10, points).
         state: Stored state, shape (num_elements, num_stored, points).
-        det_F: det F at the last residual, shape (num_elements, 1, points).
         parameters: Kernel parameters where they vary, shape (num_elements, count, points).
-        vectors: The CeedVectors of these arrays, by name: residual and Jacobian must share them,
-            since libCEED refreshes its copies by their state counter.
+        vectors: The CeedVectors that the Jacobian reads, by name.
     """
 
     material: RegionMaterial
@@ -78,7 +77,6 @@ class Part:
     context: Floats | None
     qdata: Floats
     state: Floats
-    det_F: Floats
     parameters: Floats
     vectors: dict[str, CeedVector] = field(default_factory=dict)
 
@@ -124,19 +122,19 @@ class Body:
         part = Part(
             material=material,
             elements=elements,
-            coordinates=np.ascontiguousarray(coordinates[elements]),
+            # No copy where the part is the whole body.
+            coordinates=coordinates if num_elements == len(coordinates) else coordinates[elements],
             kernels=kernels,
             library=Library(kernels.source, kernels.name),
             context=None,
             qdata=np.empty((num_elements, 10, num_points)),
             state=np.zeros((num_elements, kernels.num_stored, num_points)),
-            det_F=np.ones((num_elements, 1, num_points)),
             parameters=np.empty((num_elements, len(kernels.parameters) * varies, num_points)),
         )
         if not varies:
             part.context = self._kernel_parameters(part, np.zeros((1, 3)), 0.0)[0]
         self._compute_qdata(part.coordinates, self.points, part.qdata)
-        for name in ("qdata", "state", "det_F", "parameters"):
+        for name in ("qdata", "state", "parameters"):
             part.vectors[name] = shared_vector(self.ceed, getattr(part, name))
         return part
 
@@ -151,10 +149,7 @@ class Body:
                 values = self._kernel_parameters(part, X.reshape(-1, 3), load_fraction)
                 shape = (len(part.elements), len(self.points) ** 3, values.shape[1])
                 part.parameters[:] = values.reshape(shape).transpose(0, 2, 1)
-                # Tell libCEED that the memory changed.
-                part.vectors["parameters"].set_array(
-                    part.parameters.reshape(-1), cmode=libceed.USE_POINTER
-                )
+                touch(part.vectors["parameters"], part.parameters)
 
     @staticmethod
     def _kernel_parameters(part: Part, X: Floats, load_fraction: float) -> Floats:
@@ -190,21 +185,38 @@ class Body:
             )
             geometry.apply(shared_vector(self.ceed, X), shared_vector(self.ceed, target))
 
-    def residual(self, space: Space) -> list[CeedOperator]:
-        """Return the operators u -> ∫ P(grad u) : grad v, one for each part.
+    def add_residual(self, space: Space, u: CeedVector, R: CeedVector) -> float:
+        """Add ∫ P(grad u) : grad v to R, and write the stored state.
 
-        They also write the stored state and det F.
+        It runs in transient operators: a lasting one would hold copies of its passive fields, a
+        sixth of the memory of a solve.
+
+        Returns:
+            The smallest det F at a quadrature point of this rank, NaN if one is.
         """
-        return [
-            self._operator(
-                part,
-                "residual",
-                gradient := self._gradient(space, part),
-                self._passive(part, "qdata", "parameters"),
-                [gradient, *self._passive(part, "state", "det_F")],
-            )
-            for part in self.parts
-        ]
+        smallest = np.float64(np.inf)
+        for part in self.parts:
+            # Adding to R, libCEED adds to the other outputs too.
+            part.state[:] = 0.0
+            for elements in ranges(len(part.elements)):
+                gradient = self._gradient(space, part, elements)
+                det_F = np.zeros((elements.stop - elements.start, 1, len(self.points) ** 3))
+                self._operator(
+                    part,
+                    "residual",
+                    gradient,
+                    self._slices(part, elements, "qdata", "parameters"),
+                    [
+                        gradient,
+                        *self._slices(part, elements, "state"),
+                        point_field(self.ceed, det_F),
+                    ],
+                ).apply_add(u, R)
+                # Not min(): it passes over a NaN that is not its first argument.
+                smallest = np.minimum(smallest, det_F.min())
+            # libCEED refreshes its copy of the state only if told that the memory changed.
+            touch(part.vectors["state"], part.state)
+        return float(smallest)
 
     def jacobian(self, space: Space) -> list[CeedOperator]:
         """Return the operators du -> ∫ (∂P/∂F : grad du) : grad v at the stored state."""
@@ -294,10 +306,6 @@ class Body:
                     [output],
                 ).apply_add(u, total)
         return sums
-
-    def min_det_F(self) -> float:
-        """Return the smallest det F of the last residual on this rank."""
-        return min((float(part.det_F.min()) for part in self.parts), default=np.inf)
 
     def _gradient(
         self,

@@ -6,7 +6,6 @@ The nodes of a facet are those nodes of its cell that lie on it, turned so that
 
 from dataclasses import dataclass
 
-import libceed
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,6 +28,7 @@ from elastane.solver.ceed import (
     point_field,
     point_restriction,
     shared_vector,
+    touch,
 )
 from elastane.solver.space import Space, tensor_interpolate
 
@@ -185,10 +185,7 @@ class PressureLoad:
         """Set the pressure at the points, shape (num_facets, num_points)."""
         self._pressure[:, 0] = values * self.surface.weights
         if self._fields:
-            # Tell libCEED that the memory changed.
-            self._fields["pressure"].vector.set_array(
-                self._pressure.reshape(-1), cmode=libceed.USE_POINTER
-            )
+            touch(self._fields["pressure"].vector, self._pressure)
 
     def residual(self, space: Space) -> list[CeedOperator]:
         """Return the operator u -> ∫ p n · v da; empty on a rank without facets."""
