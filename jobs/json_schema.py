@@ -11,6 +11,8 @@ def job_schema() -> dict[str, Any]:
     schema = JobFile.model_json_schema()
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "Elastane job file"
+    # pydantic would show how a formula is kept, not how it is written.
+    schema["properties"]["body_force"]["default"] = [0, 0, 0]
     schema["$defs"]["MaterialSection"] = {
         "description": "A material model and its parameters.",
         "type": "object",
@@ -33,7 +35,7 @@ def _material_schema(model: Material) -> dict[str, Any]:
         properties[name] = {"enum": list(values), "default": values[0]}
     return {
         "title": model.name,
-        "description": f"{model.title} Takes {model.parametrization.takes}.",
+        "description": f"{model.title}. Takes {model.parametrization.takes}.",
         "properties": properties,
         "required": ["model"],
         "additionalProperties": False,

@@ -60,7 +60,9 @@ class SchwarzSection(BodySection):
     """A shell around the Schwarz P surface."""
 
     extent: Counts3 = Field(description="Unit cells along x, y and z.")
-    thickness: Length = Field(description="Thickness of the shell; a unit cell has size 1.")
+    thickness: Length = Field(
+        description="Thickness of the shell; a cell of the lattice has edges of length 2."
+    )
     refine: Annotated[int, Field(ge=0, le=10)] = Field(description="Refinements of the surface.")
     layers: Count = Field(description="Cells through the thickness.")
 

@@ -40,13 +40,11 @@ class Progress:
 
     Args:
         stream: Where the lines go.
-        steps: Load steps that the job asks for.
     """
 
-    def __init__(self, stream: TextIO, steps: int) -> None:
+    def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._live = stream.isatty()
-        self._steps = steps
         self._started = time.monotonic()
         self._step: Mapping[str, Any] = {}
         self._first_residual = 0.0
@@ -106,7 +104,7 @@ class Progress:
     def _step_text(self) -> str:
         step = self._step
         attempt = f", attempt {step['attempt']}" if step["attempt"] > 1 else ""
-        return f"step {step['step']} of {self._steps}{attempt} → load {step['load']:.4g}"
+        return f"step {step['step']}{attempt} → load {step['load']:.4g}"
 
     def _newton(self, event: Mapping[str, Any]) -> None:
         residual = event["residual"] or 0.0

@@ -48,7 +48,7 @@ def run_job(
     write_result(
         folder.result, empty_result(job.name, job.problem.degree, job.problem.backend, ranks)
     )
-    progress = Progress(stream, job.problem.loading.steps)
+    progress = Progress(stream)
     interrupted, returncode = supervise(launch_worker(folder.root, ranks, debug), folder, progress)
     _settle(folder, interrupted, returncode)
     if debug and folder.traceback.exists():
@@ -163,6 +163,7 @@ def _tell(folder: RunFolder, job: Job, returncode: int, stream: TextIO) -> ExitC
         sys.stderr.write(f"{status.value}: {result['message']}\n")
     if any(result["timings"].values()):
         stream.write(_timings(result) + "\n")
+        stream.write(_memory(result) + "\n")
     series = folder.series(job.problem.output.format)
     if series.exists():
         stream.write(f"fields for ParaView: {series}\n")
@@ -170,6 +171,15 @@ def _tell(folder: RunFolder, job: Job, returncode: int, stream: TextIO) -> ExitC
     if status is Status.FAILED and returncode == ExitCode.BAD_INPUT:
         return ExitCode.BAD_INPUT
     return EXIT_CODES[status]
+
+
+def _memory(result: dict[str, Any]) -> str:
+    """Return the largest memory of all ranks, in one line."""
+    per_unknown = result["memory_bytes"] / max(result["dofs"], 1)
+    return (
+        f"memory: {result['memory_bytes'] / 1e6:,.0f} MB, {per_unknown:,.0f} bytes per unknown, "
+        "libraries included"
+    )
 
 
 def _timings(result: dict[str, Any]) -> str:

@@ -34,7 +34,7 @@ class Formulas:
     graph: Graph
     strain_energy: int
     P: tuple[int, ...]
-    dP: tuple[int, ...]  # noqa: N815
+    dP: tuple[int, ...]
     J: int
     finite_strain: bool
 

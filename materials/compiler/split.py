@@ -48,7 +48,7 @@ class Split:
     """
 
     stored: tuple[int, ...]
-    dP: tuple[int, ...]  # noqa: N815
+    dP: tuple[int, ...]
 
 
 def split(formulas: Formulas) -> Split:

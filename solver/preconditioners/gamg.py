@@ -1,7 +1,7 @@
 """PETSc's smoothed aggregation, which interpolates the rigid-body modes.
 
-Aggregates of distance one instead of two (no aggressive coarsening), and three V-cycles: on a thin
-shell this is nearly an exact solve, at a fraction of the cost of one fine apply.
+Aggregates of distance one instead of two (no aggressive coarsening), and three V-cycles: on a
+shell this is nearly an exact solve.
 """
 
 OPTIONS = {
