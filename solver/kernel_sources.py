@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from elastane.materials.compiler.native import build_library
 from elastane.materials.kernels import find_kernels
 from elastane.solver.problem import RegionMaterial
 
@@ -29,3 +30,13 @@ def kernel_sources(materials: Iterable[RegionMaterial]) -> dict[str, str]:
         kernels = find_kernels(material.model, material.options)
         sources[kernels.name] = kernels.source
     return sources
+
+
+def build_kernels(materials: Iterable[RegionMaterial]) -> None:
+    """Compile the QFunctions of a solve into the cache, where they are not there yet.
+
+    Raises:
+        RuntimeError: If kernels are out of date or there is no C compiler.
+    """
+    for name, source in kernel_sources(materials).items():
+        build_library(source, name)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import libceed
 import numpy as np
@@ -20,13 +20,13 @@ from mpi4py import MPI
 from numpy.typing import NDArray
 from petsc4py import PETSc
 
-from elastane.materials.compiler.native import build_library
 from elastane.meshes.topology import Topology, distribute
 from elastane.solver import log
 from elastane.solver.backends import BACKENDS, find_backend
 from elastane.solver.ceed import Points, check_resource
+from elastane.solver.collective import on_root
 from elastane.solver.field_output import FieldOutput
-from elastane.solver.kernel_sources import kernel_sources
+from elastane.solver.kernel_sources import build_kernels
 from elastane.solver.levels import multigrid_degrees
 from elastane.solver.mechanics import Mechanics, prescribed_points
 from elastane.solver.multigrid import Multigrid
@@ -47,7 +47,6 @@ EASY_STEPS = 3
 #: A residual above this part of the loads and reactions is no equilibrium.
 LOOSE_END = 1e-6
 
-T = TypeVar("T")
 Ints = NDArray[np.int64]
 
 
@@ -103,7 +102,7 @@ class Run:
             on_root(comm, lambda: check_resource(backend.resource))
         with self._phase("kernels"):
             # One compiler for all ranks: the others find its work in the cache.
-            on_root(comm, lambda: build_kernels(problem))
+            on_root(comm, lambda: build_kernels(problem.materials.values()))
         with self._phase("mesh"):
             mesh = on_root(comm, lambda: problem.mesh.build(problem.degree))
         with self._phase("distribution"):
@@ -350,34 +349,6 @@ class Run:
         with self._timed(f"setup: {name}"):
             yield
         self._event("phase", name=name, seconds=time.perf_counter() - started)
-
-
-def build_kernels(problem: Problem) -> None:
-    """Compile the QFunctions of a solve into the cache, where they are not there yet.
-
-    Raises:
-        RuntimeError: If kernels are out of date or there is no C compiler.
-    """
-    for name, source in kernel_sources(problem.materials.values()).items():
-        build_library(source, name)
-
-
-def on_root(comm: MPI.Comm, function: Callable[[], T]) -> T | None:
-    """Run a function on rank 0; return its result there and None elsewhere.
-
-    Raises:
-        ValueError, OSError, RuntimeError: On all ranks, what the function raised.
-    """
-    result, failure = None, None
-    if comm.rank == 0:
-        try:
-            result = function()
-        except (ValueError, OSError, RuntimeError) as error:
-            failure = error
-    failure = comm.bcast(failure)
-    if failure is not None:
-        raise failure
-    return result
 
 
 def _materials(problem: Problem, topology: Topology) -> list[tuple[RegionMaterial, Ints]]:

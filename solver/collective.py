@@ -1,0 +1,26 @@
+"""What one rank does for all."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from mpi4py import MPI
+
+T = TypeVar("T")
+
+
+def on_root(comm: MPI.Comm, function: Callable[[], T]) -> T | None:
+    """Run a function on rank 0; return its result there and None elsewhere.
+
+    Raises:
+        ValueError, OSError, RuntimeError: On all ranks, what the function raised.
+    """
+    result, failure = None, None
+    if comm.rank == 0:
+        try:
+            result = function()
+        except (ValueError, OSError, RuntimeError) as error:
+            failure = error
+    failure = comm.bcast(failure)
+    if failure is not None:
+        raise failure
+    return result
