@@ -1,7 +1,8 @@
 """The compiled kernels, called at points, and deformations to call them with."""
 
 import ctypes
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from elastane.materials import MODELS
 from elastane.materials.compiler.build import KernelSet, find_kernel_sets
 from elastane.materials.kernels import find_kernels
+from elastane.materials.model import Values
 
 Array = NDArray[np.float64]
 
@@ -35,10 +37,10 @@ class Compiled:
         self,
         function: str,
         inputs: list[Array],
-        parameters: Mapping[str, float] | None = None,
+        parameters: Mapping[str, Values] | None = None,
     ) -> list[Array]:
         """Call with inputs of shape (components, points); return outputs of that shape."""
-        values = self.parameters if parameters is None else parameters
+        values: Mapping[str, Values] = self.parameters if parameters is None else parameters
         context = np.array([values[name] for name in self.kernels.parameters])
         fields = self.kernels.functions[function.removesuffix("_field")]
         sizes = [size for _, size in fields.inputs]
@@ -58,24 +60,27 @@ class Compiled:
         return outputs
 
     def residual(
-        self, H: Array, parameters: Mapping[str, float] | None = None
+        self, H: Array, parameters: Mapping[str, Values] | None = None
     ) -> tuple[Array, list[Array], Array]:
         """Return P, the stored state (empty if there is none) and det F."""
         P, *state, det_F = self.call("residual", [to_field(H), qdata(len(H))], parameters)
         return from_field(P), state, det_F[0]
 
-    def stress(self, H: Array, parameters: Mapping[str, float] | None = None) -> Array:
+    def stress(self, H: Array, parameters: Mapping[str, Values] | None = None) -> Array:
         return self.residual(H, parameters)[0]
 
     def stress_increment(
-        self, H: Array, dH: Array, parameters: Mapping[str, float] | None = None
+        self, H: Array, dH: Array, parameters: Mapping[str, Values] | None = None
     ) -> Array:
         state = self.residual(H, parameters)[1]
         (dP,) = self.call("jacobian", [to_field(dH), qdata(len(H)), *state], parameters)
         return from_field(dP)
 
-    def energy(self, H: Array, parameters: Mapping[str, float] | None = None) -> Array:
+    def energy(self, H: Array, parameters: Mapping[str, Values] | None = None) -> Array:
         return self.call("energy", [to_field(H), qdata(len(H))], parameters)[0][0]
+
+
+CompileByName: TypeAlias = Callable[[str], Compiled]
 
 
 def to_field(H: Array) -> Array:
@@ -100,7 +105,7 @@ def compiled(request: pytest.FixtureRequest) -> Compiled:
 
 
 @pytest.fixture(scope="session")
-def compile_by_name():
+def compile_by_name() -> CompileByName:
     """Return a function from the name of a kernel set to its library."""
     by_name = {chosen.name: chosen for chosen in KERNEL_SETS}
     return lambda name: Compiled(by_name[name])

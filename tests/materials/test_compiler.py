@@ -3,7 +3,10 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
+from typing import Literal, TypeAlias
 
 import numpy as np
 import pytest
@@ -12,31 +15,36 @@ pytest.importorskip("enzyme_ad", reason="needs pip install 'elastane[materials]'
 import jax
 import jax.numpy as jnp
 
-from elastane.materials import MODELS
+from elastane.materials import MODELS, Material
 from elastane.materials import invariants as inv
 from elastane.materials.compiler import build, check, lower, pipeline, split, stablehlo
 from elastane.materials.compiler.enzyme import differentiate
 from elastane.materials.compiler.errors import CheckError, UnsupportedError
 from elastane.materials.compiler.evaluate import evaluate
-from elastane.materials.compiler.formulas import build_formulas
+from elastane.materials.compiler.formulas import Formulas, build_formulas
 from elastane.materials.compiler.graph import Graph, log1p
 from elastane.materials.kernels import GENERATED, read_kernels
+from tests.materials.conftest import Array, Compiled
 
 NEO_HOOKEAN = MODELS["neo-hookean"]
 
+Energy: TypeAlias = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
+Change: TypeAlias = Callable[[Graph, int], int]
+OwnMaterial: TypeAlias = Callable[[str, str], build.KernelSet]
+
 
 @pytest.fixture(autouse=True, scope="module")
-def double_precision():
+def double_precision() -> Iterator[None]:
     with jax.enable_x64(True):
         yield
 
 
-def with_energy(energy, **changes):
+def with_energy(energy: Energy, measure: Literal["H", "E"] = "H") -> Material:
     """A material like neo-Hookean with another energy."""
-    return replace(NEO_HOOKEAN, name="test", energy=energy, **changes)
+    return replace(NEO_HOOKEAN, name="test", energy=energy, measure=measure)
 
 
-def formulas_of(material):
+def formulas_of(material: Material) -> tuple[Formulas, Formulas]:
     text = lower.lower(material, {})
     num_parameters = len(material.kernel_parameters)
     ours = build_formulas(material, text, differentiate(text, num_parameters), seeded=True)
@@ -45,38 +53,40 @@ def formulas_of(material):
 
 
 @pytest.fixture(scope="module")
-def neo_hookean():
+def neo_hookean() -> tuple[Formulas, Formulas]:
     return formulas_of(NEO_HOOKEAN)
 
 
 # What is checked in ------------------------------------------------------------------------------
 
 
-def test_generated_c_is_what_the_energies_give(compiled, tmp_path):
+def test_generated_c_is_what_the_energies_give(compiled: Compiled, tmp_path: Path) -> None:
     """To accept a difference: python -m elastane.materials.compiler."""
     options = compiled.kernels.manifest["options"]
     code, manifest = pipeline.compile_material(compiled.material, options, tmp_path)
     made, kept = ((folder / code.name).read_bytes() for folder in (tmp_path, GENERATED))
     assert made.splitlines() == kept.splitlines()
     assert made == kept
-    made, kept = (json.loads((x / manifest.name).read_text("utf-8")) for x in (tmp_path, GENERATED))
+    ours, theirs = (
+        json.loads((x / manifest.name).read_text("utf-8")) for x in (tmp_path, GENERATED)
+    )
     # Figures of the check and versions differ between machines; what a run reads does not.
     for name in ("checks", "derivatives"):
-        del made[name], kept[name]
-    assert made == kept
+        del ours[name], theirs[name]
+    assert ours == theirs
 
 
 # What is refused ---------------------------------------------------------------------------------
 
 
 @jax.custom_jvp
-def with_own_rule(x):
+def with_own_rule(x: jax.Array) -> jax.Array:
     return x * x
 
 
 with_own_rule.defjvp(lambda primals, tangents: (primals[0] ** 2, 3.0 * tangents[0]))
 
-REFUSED = {
+REFUSED: dict[str, Energy] = {
     "arctanh": lambda H, a, b: jnp.arctanh(H[0, 0]),
     "arccosh": lambda H, a, b: jnp.arccosh(2.0 + H[0, 0]),
     "stop_gradient": lambda H, a, b: jax.lax.stop_gradient(H[0, 0]) * H[0, 0],
@@ -94,7 +104,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_would_be_differentiated_wrongly_is_refused(name, tmp_path):
+def test_what_would_be_differentiated_wrongly_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(UnsupportedError, match=r"the energy .*[:;] (write|make|use|Enzyme|LAPACK)"):
         pipeline.compile_material(with_energy(REFUSED[name]), {}, tmp_path)
     assert not list(tmp_path.iterdir())
@@ -103,16 +113,18 @@ def test_what_would_be_differentiated_wrongly_is_refused(name, tmp_path):
 # What the gate catches ---------------------------------------------------------------------------
 
 
-def shape_energy(H):
+def shape_energy(H: jax.Array) -> jax.Array:
     return inv.inner(inv.green_lagrange(H), inv.green_lagrange(H))
 
 
-def arctanh_in_plain_terms(graph, x):
+def arctanh_in_plain_terms(graph: Graph, x: int) -> int:
     difference = graph.subtract(log1p(graph, x), log1p(graph, graph.negate(x)))
     return graph.multiply(graph.constant(0.5), difference)
 
 
-def test_a_wrong_derivative_of_enzyme_is_caught(monkeypatch, tmp_path):
+def test_a_wrong_derivative_of_enzyme_is_caught(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """arctanh, let past all refusals: the installed Enzyme differentiates it wrongly."""
     monkeypatch.setattr(lower, "REFUSED", {})
     monkeypatch.setitem(stablehlo.ELEMENTWISE, "atanh", arctanh_in_plain_terms)
@@ -121,7 +133,7 @@ def test_a_wrong_derivative_of_enzyme_is_caught(monkeypatch, tmp_path):
         pipeline.compile_material(material, {}, tmp_path)
 
 
-def test_ignored_stop_gradient_is_caught(monkeypatch, tmp_path):
+def test_ignored_stop_gradient_is_caught(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(lower, "REFUSED", {})
     frozen = with_energy(lambda H, a, b: a * jax.lax.stop_gradient(inv.trace(H)) * inv.trace(H))
     with pytest.raises(CheckError, match="Enzyme equals JAX") as caught:
@@ -129,7 +141,7 @@ def test_ignored_stop_gradient_is_caught(monkeypatch, tmp_path):
     assert f"H = {caught.value.grad_u.tolist()}" in str(caught.value)
 
 
-BROKEN_ENERGIES = {
+BROKEN_ENERGIES: dict[str, tuple[Energy, str]] = {
     "rest stores no energy": (
         lambda H, a, b: a * (1.0 + shape_energy(H)),
         "rest stores no energy and no stress",
@@ -151,7 +163,7 @@ BROKEN_ENERGIES = {
 
 
 @pytest.mark.parametrize("name", BROKEN_ENERGIES)
-def test_a_broken_energy_is_caught(name, tmp_path):
+def test_a_broken_energy_is_caught(name: str, tmp_path: Path) -> None:
     energy, law = BROKEN_ENERGIES[name]
     with pytest.raises(CheckError, match=law) as caught:
         pipeline.compile_material(with_energy(energy), {}, tmp_path)
@@ -159,14 +171,17 @@ def test_a_broken_energy_is_caught(name, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def planted(formulas, quantity, component, change):
+def planted(
+    formulas: Formulas, quantity: Literal["P", "dP"], component: int, change: Change
+) -> Formulas:
     """The formulas with one component changed, as a compiler's mistake would."""
-    nodes = list(getattr(formulas, quantity))
+    nodes = list(formulas.P if quantity == "P" else formulas.dP)
     nodes[component] = change(formulas.graph, nodes[component])
-    return replace(formulas, **{quantity: tuple(nodes)})
+    changed = tuple(nodes)
+    return replace(formulas, P=changed) if quantity == "P" else replace(formulas, dP=changed)
 
 
-MISTAKES = {
+MISTAKES: dict[str, Change] = {
     "sign": lambda graph, node: graph.negate(node),
     "factor": lambda graph, node: graph.multiply(node, graph.constant(1.0 + 1e-11)),
     "constant": lambda graph, node: graph.add(node, graph.constant(1e-10)),
@@ -176,7 +191,9 @@ MISTAKES = {
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 @pytest.mark.parametrize("quantity", ["P", "dP"])
-def test_a_mistake_in_any_component_is_caught(mistake, quantity, neo_hookean):
+def test_a_mistake_in_any_component_is_caught(
+    mistake: str, quantity: Literal["P", "dP"], neo_hookean: tuple[Formulas, Formulas]
+) -> None:
     ours, theirs = neo_hookean
     for component in (0, 5):
         broken = planted(ours, quantity, component, MISTAKES[mistake])
@@ -185,21 +202,23 @@ def test_a_mistake_in_any_component_is_caught(mistake, quantity, neo_hookean):
 
 
 @pytest.mark.parametrize("quantity", ["P", "dP"])
-def test_a_mistake_is_caught_without_jax_too(quantity, neo_hookean):
+def test_a_mistake_is_caught_without_jax_too(
+    quantity: Literal["P", "dP"], neo_hookean: tuple[Formulas, Formulas]
+) -> None:
     """Where both derivatives share a mistake, Taylor's test remains."""
     ours, theirs = (planted(x, quantity, 4, MISTAKES["factor"]) for x in neo_hookean)
     with pytest.raises(CheckError, match="is the derivative of"):
         check.check_derivatives(NEO_HOOKEAN, ours, theirs)
 
 
-def test_a_split_that_stores_too_little_is_caught(neo_hookean):
+def test_a_split_that_stores_too_little_is_caught(neo_hookean: tuple[Formulas, Formulas]) -> None:
     ours, _ = neo_hookean
     good = split.split(ours)
     with pytest.raises(CheckError, match="split: storing enough"):
         check.check_split(NEO_HOOKEAN, ours, replace(good, stored=good.stored[1:]))
 
 
-def test_a_split_with_another_tangent_is_caught(neo_hookean):
+def test_a_split_with_another_tangent_is_caught(neo_hookean: tuple[Formulas, Formulas]) -> None:
     ours, _ = neo_hookean
     good = split.split(ours)
     changed = (ours.graph.negate(good.dP[0]), *good.dP[1:])
@@ -210,16 +229,17 @@ def test_a_split_with_another_tangent_is_caught(neo_hookean):
 # Energies of E, and constructs that models of one's own may use -----------------------------------
 
 
-def st_venant_kirchhoff(E, lame_lambda, lame_mu):
+def st_venant_kirchhoff(E: jax.Array, lame_lambda: jax.Array, lame_mu: jax.Array) -> jax.Array:
     return 0.5 * lame_lambda * inv.trace(E) ** 2 + lame_mu * inv.inner(E, E)
 
 
-def test_an_energy_of_green_lagrange_strain_equals_that_of_the_gradient(tmp_path):
+def test_an_energy_of_green_lagrange_strain_equals_that_of_the_gradient(tmp_path: Path) -> None:
     of_E = with_energy(st_venant_kirchhoff, measure="E")
     of_H = with_energy(lambda H, a, b: st_venant_kirchhoff(inv.green_lagrange(H), a, b))
     pipeline.compile_material(of_E, {}, tmp_path)
     generator = np.random.default_rng(2)
-    inputs = dict(NEO_HOOKEAN.resolve(NEO_HOOKEAN.examples[0]))
+    parameters = NEO_HOOKEAN.resolve(NEO_HOOKEAN.examples[0])
+    inputs: dict[str, np.float64 | Array] = {k: np.float64(v) for k, v in parameters.items()}
     inputs |= {f"H_{i}{j}": 0.3 * generator.standard_normal(9) for i in range(3) for j in range(3)}
     inputs |= {f"dH_{i}{j}": generator.standard_normal(9) for i in range(3) for j in range(3)}
     values = []
@@ -230,7 +250,7 @@ def test_an_energy_of_green_lagrange_strain_equals_that_of_the_gradient(tmp_path
     np.testing.assert_allclose(values[0], values[1], rtol=1e-11, atol=1e-13)
 
 
-CONSTRUCTS = {
+CONSTRUCTS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "loop": lambda x: jax.lax.fori_loop(0, 3, lambda k, y: y * x + x, x),
     "where": lambda x: jnp.where(x > 0.0, x * x, x * x * x) * x,
     "maximum": lambda x: jnp.maximum(x, 0.0) ** 3 + x * x,
@@ -248,7 +268,7 @@ CONSTRUCTS = {
 
 
 @pytest.mark.parametrize("name", CONSTRUCTS)
-def test_ordinary_constructs_of_jax_compile(name):
+def test_ordinary_constructs_of_jax_compile(name: str) -> None:
     """Values and derivatives equal those that JAX computes."""
     construct = CONSTRUCTS[name]
     material = with_energy(lambda H, a, b: a * construct(inv.trace(inv.small_strain(H))))
@@ -267,7 +287,7 @@ def test_ordinary_constructs_of_jax_compile(name):
 # The graph ---------------------------------------------------------------------------------------
 
 
-def test_equal_terms_are_one_node():
+def test_equal_terms_are_one_node() -> None:
     graph = Graph()
     x, y = graph.input("x"), graph.input("y")
     assert graph.add(x, y) == graph.add(y, x)
@@ -300,13 +320,13 @@ def test_equal_terms_are_one_node():
         ),
     ],
 )
-def test_simple_equals_are_found(expression, expected):
+def test_simple_equals_are_found(expression: Change, expected: Change) -> None:
     graph = Graph()
     x = graph.input("x")
     assert expression(graph, x) == expected(graph, x)
 
 
-def test_sums_are_not_reordered():
+def test_sums_are_not_reordered() -> None:
     """(x + 1) - 1 is how rounding is measured in Kahan's logarithm; it must survive."""
     graph = Graph()
     x, one = graph.input("x"), graph.constant(1.0)
@@ -316,7 +336,7 @@ def test_sums_are_not_reordered():
 # The command -------------------------------------------------------------------------------------
 
 
-def run_compiler(tmp_path, *arguments):
+def run_compiler(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "elastane.materials.compiler", *arguments],
         capture_output=True,
@@ -351,13 +371,13 @@ def strain_energy(H, lame_lambda, lame_mu):
 
 
 @pytest.fixture
-def own_material(tmp_path, monkeypatch):
+def own_material(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OwnMaterial:
     """Return a function that writes a module with a material `MINE` and returns its kernel set."""
     monkeypatch.setenv("ELASTANE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.syspath_prepend(str(tmp_path))
 
-    def write(module, body):
+    def write(module: str, body: str) -> build.KernelSet:
         (tmp_path / f"{module}.py").write_text(MY_MATERIAL.format(body=body), encoding="utf-8")
         (found,) = build.find_kernel_sets(f"{module}:MINE")
         return found
@@ -365,7 +385,9 @@ def own_material(tmp_path, monkeypatch):
     return write
 
 
-def test_a_material_of_ones_own_is_compiled_once(own_material, tmp_path, monkeypatch):
+def test_a_material_of_ones_own_is_compiled_once(
+    own_material: OwnMaterial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kernels = own_material("good_material", GOOD)
     folder = build.compile_apart(kernels)
     assert folder.is_relative_to(tmp_path / "cache")
@@ -375,19 +397,23 @@ def test_a_material_of_ones_own_is_compiled_once(own_material, tmp_path, monkeyp
     assert build.compile_apart(kernels) == folder
 
 
-def test_a_crash_of_the_compiler_is_an_error_with_a_name(own_material, tmp_path):
+def test_a_crash_of_the_compiler_is_an_error_with_a_name(
+    own_material: OwnMaterial, tmp_path: Path
+) -> None:
     with pytest.raises(build.CompileError, match=r"mine: the compiler crashed \(SIGSEGV\)"):
         build.compile_apart(own_material("crashing_material", CRASHING))
     assert not list((tmp_path / "cache" / "kernels").iterdir())
 
 
-def test_a_broken_energy_leaves_nothing_in_the_cache(own_material, tmp_path):
+def test_a_broken_energy_leaves_nothing_in_the_cache(
+    own_material: OwnMaterial, tmp_path: Path
+) -> None:
     with pytest.raises(build.CompileError, match="mine: enzyme: rotations change nothing fails"):
         build.compile_apart(own_material("broken_material", BROKEN))
     assert not list((tmp_path / "cache" / "kernels").iterdir())
 
 
-def test_the_command_refuses_an_unknown_material(tmp_path):
+def test_the_command_refuses_an_unknown_material(tmp_path: Path) -> None:
     answer = run_compiler(tmp_path, "neo-hokean")
     assert answer.returncode == 2
     assert answer.stderr == "unknown material 'neo-hokean'; did you mean 'neo-hookean'?\n"

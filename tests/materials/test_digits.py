@@ -1,50 +1,62 @@
 """The compiled C against text-book formulas evaluated in 50 digits."""
 
-import mpmath
+from collections.abc import Callable
+from typing import TypeAlias
+
+import mpmath  # type: ignore[import-untyped]
 import numpy as np
 import pytest
 
+from tests.materials.conftest import Compiled
+
 mp = mpmath.mp
 
+Scalar: TypeAlias = Callable[[mpmath.mpf], mpmath.mpf]
+EnergyAndStress: TypeAlias = tuple[mpmath.mpf, mpmath.matrix]
 
-def isotropic(F):
+
+def isotropic(F: mpmath.matrix) -> tuple[mpmath.mpf, mpmath.matrix, mpmath.mpf]:
     """Return J, F⁻ᵀ and tr E."""
     return mpmath.det(F), (F**-1).T, (sum(x * x for x in F) - 3) / 2
 
 
-def linear(F, lame_lambda, lame_mu):
+def linear(F: mpmath.matrix, lame_lambda: mpmath.mpf, lame_mu: mpmath.mpf) -> EnergyAndStress:
     strain = (F + F.T) / 2 - mpmath.eye(3)
     trace = sum(strain[i, i] for i in range(3))
     energy = lame_lambda / 2 * trace**2 + lame_mu * sum(x * x for x in strain)
     return energy, lame_lambda * trace * mpmath.eye(3) + 2 * lame_mu * strain
 
 
-def neo_hookean(F, lame_lambda, lame_mu):
+def neo_hookean(F: mpmath.matrix, lame_lambda: mpmath.mpf, lame_mu: mpmath.mpf) -> EnergyAndStress:
     J, T, trace_E = isotropic(F)
     L = mpmath.log(J)
     energy = lame_lambda / 2 * L**2 + lame_mu * (trace_E - L)
     return energy, lame_mu * (F - T) + lame_lambda * L * T
 
 
-def neo_hookean_j2(F, lame_lambda, lame_mu):
+def neo_hookean_j2(
+    F: mpmath.matrix, lame_lambda: mpmath.mpf, lame_mu: mpmath.mpf
+) -> EnergyAndStress:
     J, T, trace_E = isotropic(F)
     L = mpmath.log(J)
     energy = lame_lambda / 4 * (J**2 - 1 - 2 * L) + lame_mu * (trace_E - L)
     return energy, lame_mu * (F - T) + lame_lambda / 2 * (J**2 - 1) * T
 
 
-def isochoric(F, lame_mu, bulk_modulus, U, dU):
+def isochoric(
+    F: mpmath.matrix, lame_mu: mpmath.mpf, bulk_modulus: mpmath.mpf, U: Scalar, dU: Scalar
+) -> EnergyAndStress:
     J, T, trace_E = isotropic(F)
     I1, power = 3 + 2 * trace_E, J ** (-mpmath.mpf(2) / 3)
     energy = lame_mu / 2 * (power * I1 - 3) + bulk_modulus * U(J)
     return energy, lame_mu * power * (F - I1 / 3 * T) + bulk_modulus * dU(J) * J * T
 
 
-def quadratic(F, lame_mu, bulk_modulus):
+def quadratic(F: mpmath.matrix, lame_mu: mpmath.mpf, bulk_modulus: mpmath.mpf) -> EnergyAndStress:
     return isochoric(F, lame_mu, bulk_modulus, lambda J: (J - 1) ** 2 / 2, lambda J: J - 1)
 
 
-def j2(F, lame_mu, bulk_modulus):
+def j2(F: mpmath.matrix, lame_mu: mpmath.mpf, bulk_modulus: mpmath.mpf) -> EnergyAndStress:
     return isochoric(
         F,
         lame_mu,
@@ -54,7 +66,9 @@ def j2(F, lame_mu, bulk_modulus):
     )
 
 
-def mooney_rivlin(F, lame_lambda, mu1, mu2):
+def mooney_rivlin(
+    F: mpmath.matrix, lame_lambda: mpmath.mpf, mu1: mpmath.mpf, mu2: mpmath.mpf
+) -> EnergyAndStress:
     J, T, trace_E = isotropic(F)
     L, C = mpmath.log(J), F.T * F
     I1 = 3 + 2 * trace_E
@@ -64,7 +78,7 @@ def mooney_rivlin(F, lame_lambda, mu1, mu2):
     return energy, P
 
 
-TEXT_BOOK = {
+TEXT_BOOK: dict[str, Callable[..., EnergyAndStress]] = {
     "linear": linear,
     "neo-hookean": neo_hookean,
     "neo-hookean-j2": neo_hookean_j2,
@@ -75,7 +89,9 @@ TEXT_BOOK = {
 
 
 @pytest.mark.parametrize("states", ["small", "large"])
-def test_energy_and_stress_keep_every_digit(compiled, states, request):
+def test_energy_and_stress_keep_every_digit(
+    compiled: Compiled, states: str, request: pytest.FixtureRequest
+) -> None:
     """A textbook P loses m digits at strain 10⁻ᵐ; these lose none."""
     H = request.getfixturevalue(states)[1::8]
     energy, P = compiled.energy(H), compiled.stress(H)
@@ -92,7 +108,7 @@ def test_energy_and_stress_keep_every_digit(compiled, states, request):
 
 
 @pytest.mark.parametrize("x", [1e-15, 1e-9, -1e-3, 0.0999, 0.1001, -0.1001, 3.0, -0.7])
-def test_log1p_minus_keeps_every_digit(x):
+def test_log1p_minus_keeps_every_digit(x: float) -> None:
     jax = pytest.importorskip("jax")
     from elastane.materials.invariants import log1p_minus
 
@@ -106,7 +122,7 @@ def test_log1p_minus_keeps_every_digit(x):
 
 
 @pytest.mark.parametrize("x", [1e-15, 1e-9, -1e-3, 0.1999, 0.2001, -0.2001, 3.0, -5.0])
-def test_expm1_minus_keeps_every_digit(x):
+def test_expm1_minus_keeps_every_digit(x: float) -> None:
     jax = pytest.importorskip("jax")
     from elastane.materials.invariants import expm1_minus
 

@@ -4,6 +4,8 @@ import json
 import re
 import shlex
 import shutil
+from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import pytest
@@ -11,10 +13,13 @@ import pytest
 from elastane.materials import MODELS
 from elastane.materials.compiler.native import build_library
 from elastane.materials.kernels import GENERATED, find_kernels, read_kernels
+from tests.materials.conftest import Array, Compiled
+
+Points: TypeAlias = tuple[Array, Array, Array, Array]
 
 
 @pytest.fixture
-def points():
+def points() -> Points:
     """Geometry and gradients at 37 points: dxi/dX, w, H and its increment."""
     generator = np.random.default_rng(1)
     dxi_dX = np.eye(3) + 0.3 * generator.standard_normal((37, 3, 3))
@@ -23,23 +28,25 @@ def points():
     return dxi_dX, w, H, dH
 
 
-def reference_gradient(H, dxi_dX):
+def reference_gradient(H: Array, dxi_dX: Array) -> Array:
     """Return du_c/dxi_d at component c + 3 d, where H_cJ = du_c/dxi_d dxi_d/dX_J."""
     gradient = H @ np.linalg.inv(dxi_dX)
     return np.array([gradient[:, c, d] for d in range(3) for c in range(3)])
 
 
-def weak_gradient(P, dxi_dX, w):
+def weak_gradient(P: Array, dxi_dX: Array, w: Array) -> Array:
     """Return w P_cJ dxi_d/dX_J at component c + 3 d."""
     product = np.einsum("q,qcJ,qdJ->qcd", w, P, dxi_dX)
     return np.array([product[:, c, d] for d in range(3) for c in range(3)])
 
 
-def qdata(dxi_dX, w):
+def qdata(dxi_dX: Array, w: Array) -> Array:
     return np.concatenate([w[None], dxi_dX.reshape(-1, 9).T])
 
 
-def test_residual_and_jacobian_work_in_reference_coordinates(compiled, points):
+def test_residual_and_jacobian_work_in_reference_coordinates(
+    compiled: Compiled, points: Points
+) -> None:
     dxi_dX, w, H, dH = points
     geometry = qdata(dxi_dX, w)
     grad_v, *state, det_F = compiled.call("residual", [reference_gradient(H, dxi_dX), geometry])
@@ -51,7 +58,9 @@ def test_residual_and_jacobian_work_in_reference_coordinates(compiled, points):
     np.testing.assert_allclose(det_F[0], J, rtol=1e-13)
 
 
-def test_diagnostics_are_weighted_cauchy_stress_volume_and_energy(compiled, points):
+def test_diagnostics_are_weighted_cauchy_stress_volume_and_energy(
+    compiled: Compiled, points: Points
+) -> None:
     dxi_dX, w, H, _ = points
     inputs = [reference_gradient(H, dxi_dX), qdata(dxi_dX, w)]
     (diagnostics,) = compiled.call("diagnostics", inputs)
@@ -67,7 +76,9 @@ def test_diagnostics_are_weighted_cauchy_stress_volume_and_energy(compiled, poin
     np.testing.assert_allclose(energy[0], diagnostics[8], rtol=1e-15)
 
 
-def test_parameters_from_a_field_vary_from_point_to_point(compiled, points):
+def test_parameters_from_a_field_vary_from_point_to_point(
+    compiled: Compiled, points: Points
+) -> None:
     dxi_dX, w, H, dH = points
     sets = [compiled.material.resolve(example) for example in compiled.material.examples]
     field = np.array(
@@ -83,13 +94,13 @@ def test_parameters_from_a_field_vary_from_point_to_point(compiled, points):
                 np.testing.assert_allclose(one[:, k::2], other[:, k::2], rtol=1e-13, atol=1e-14)
     state = compiled.call("residual_field", [*inputs, field], nothing)[1:-1]
     inputs = [reference_gradient(dH, dxi_dX), qdata(dxi_dX, w), *state]
-    (varied,) = compiled.call("jacobian_field", [*inputs, field], nothing)
+    (varied_dP,) = compiled.call("jacobian_field", [*inputs, field], nothing)
     for k in (0, 1):
-        (constant,) = compiled.call("jacobian", inputs, sets[k])
-        np.testing.assert_allclose(varied[:, k::2], constant[:, k::2], rtol=1e-13, atol=1e-14)
+        (constant_dP,) = compiled.call("jacobian", inputs, sets[k])
+        np.testing.assert_allclose(varied_dP[:, k::2], constant_dP[:, k::2], rtol=1e-13, atol=1e-14)
 
 
-def test_an_inverted_point_is_not_a_number(compiled):
+def test_an_inverted_point_is_not_a_number(compiled: Compiled) -> None:
     """The line search of the solver relies on it: det F < 0 must not look like a state."""
     if compiled.name in ("linear", "neo-hookean-j2"):
         pytest.skip("the stress of this model has no logarithm")
@@ -99,7 +110,7 @@ def test_an_inverted_point_is_not_a_number(compiled):
     assert not np.isfinite(P).all()
 
 
-def test_names_and_sizes_are_those_of_the_manifest(compiled):
+def test_names_and_sizes_are_those_of_the_manifest(compiled: Compiled) -> None:
     kernels = compiled.kernels
     stored = (("state", kernels.num_stored),) if kernels.num_stored else ()
     assert kernels.functions["residual"].inputs == (("grad_u", 9), ("qdata", 10))
@@ -108,7 +119,7 @@ def test_names_and_sizes_are_those_of_the_manifest(compiled):
     assert kernels.parameters == tuple(p.name for p in compiled.material.kernel_parameters)
 
 
-def test_the_jacobian_calls_no_functions_and_does_not_divide(compiled):
+def test_the_jacobian_calls_no_functions_and_does_not_divide(compiled: Compiled) -> None:
     """What the split is for: logarithms and quotients are stored, not computed again."""
     assert compiled.kernels.manifest["calls"]["jacobian"] == {}
 
@@ -117,13 +128,13 @@ def test_the_jacobian_calls_no_functions_and_does_not_divide(compiled):
     ("name", "num_stored", "flops"),
     [("linear", 0, 16), ("neo-hookean", 11, 184), ("neo-hookean-j2", 11, 184)],
 )
-def test_the_cost_of_the_tangent_does_not_grow(name, num_stored, flops):
+def test_the_cost_of_the_tangent_does_not_grow(name: str, num_stored: int, flops: int) -> None:
     kernels = find_kernels(MODELS[name])
     assert kernels.num_stored <= num_stored
     assert kernels.manifest["material_flops"]["jacobian"] <= flops
 
 
-def test_c_is_straight_line_and_scalar(compiled):
+def test_c_is_straight_line_and_scalar(compiled: Compiled) -> None:
     source = compiled.kernels.source
     bodies = source.split("CEED_QFUNCTION(")[2:]
     assert len(bodies) == 8
@@ -132,7 +143,9 @@ def test_c_is_straight_line_and_scalar(compiled):
         assert not re.search(r"CeedScalar \w+\[|\bif \(|\bwhile\b", body)
 
 
-def test_c_is_the_same_with_the_headers_of_libceed(compiled, monkeypatch):
+def test_c_is_the_same_with_the_headers_of_libceed(
+    compiled: Compiled, monkeypatch: pytest.MonkeyPatch
+) -> None:
     libceed = pytest.importorskip("libceed")
     headers = shlex.quote(f"-I{libceed.__path__[0]}/include")
     monkeypatch.setenv("CC", f"gcc {headers} -include math.h -include ceed/types.h -Werror")
@@ -140,7 +153,7 @@ def test_c_is_the_same_with_the_headers_of_libceed(compiled, monkeypatch):
     build_library(exported, f"{compiled.name}-with-headers")
 
 
-def test_a_changed_energy_is_noticed(tmp_path, monkeypatch):
+def test_a_changed_energy_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = MODELS["linear"]
     monkeypatch.setattr("elastane.materials.kernels.source_hash", lambda model: "another")
     with pytest.raises(
@@ -149,7 +162,7 @@ def test_a_changed_energy_is_noticed(tmp_path, monkeypatch):
         find_kernels(model)
 
 
-def test_an_edited_c_file_is_noticed(tmp_path):
+def test_an_edited_c_file_is_noticed(tmp_path: Path) -> None:
     for path in GENERATED.glob("linear.*"):
         shutil.copy(path, tmp_path)
     edited = tmp_path / "linear.c"
@@ -158,12 +171,12 @@ def test_an_edited_c_file_is_noticed(tmp_path):
         read_kernels(MODELS["linear"], "linear", tmp_path)
 
 
-def test_missing_kernels_are_named(tmp_path):
+def test_missing_kernels_are_named(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match=r"linear.c is missing; run"):
         read_kernels(MODELS["linear"], "linear", tmp_path)
 
 
-def test_manifests_say_how_they_were_made(compiled):
+def test_manifests_say_how_they_were_made(compiled: Compiled) -> None:
     manifest = json.loads((GENERATED / f"{compiled.name}.json").read_text(encoding="utf-8"))
     assert set(manifest["derivatives"]) == {"enzyme-ad", "jax"}
     assert all(float(error) <= 1e-12 for error in manifest["checks"].values())

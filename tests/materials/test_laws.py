@@ -1,23 +1,28 @@
 """Laws that every material obeys, on the compiled C."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from elastane.materials import MODELS
+from tests.materials.conftest import Array, CompileByName, Compiled
 
 
-def norm(tensors):
+def norm(tensors: Array) -> Array:
     """Largest entry of each tensor."""
     return np.abs(tensors).max(axis=(1, 2))
 
 
-def test_rest_stores_no_energy_and_no_stress(compiled):
+def test_rest_stores_no_energy_and_no_stress(compiled: Compiled) -> None:
     rest = np.zeros((1, 3, 3))
     assert compiled.energy(rest)[0] == 0.0
     np.testing.assert_array_equal(compiled.stress(rest), rest)
 
 
-def test_energy_is_unchanged_by_a_rigid_rotation(compiled, large, rotations):
+def test_energy_is_unchanged_by_a_rigid_rotation(
+    compiled: Compiled, large: Array, rotations: Array
+) -> None:
     if not compiled.material.finite_strain:
         pytest.skip("linear elasticity knows small rotations only")
     turned = rotations @ (np.eye(3) + large) - np.eye(3)
@@ -27,7 +32,7 @@ def test_energy_is_unchanged_by_a_rigid_rotation(compiled, large, rotations):
     assert (norm(compiled.stress(turned) - rotations @ P) / norm(P)).max() < 1e-12
 
 
-def test_a_rigid_rotation_stores_no_energy(compiled, rotations):
+def test_a_rigid_rotation_stores_no_energy(compiled: Compiled, rotations: Array) -> None:
     if not compiled.material.finite_strain:
         pytest.skip("linear elasticity knows small rotations only")
     H = rotations - np.eye(3)
@@ -36,20 +41,22 @@ def test_a_rigid_rotation_stores_no_energy(compiled, rotations):
     assert np.abs(compiled.stress(H)).max() < 1e-13
 
 
-def test_linear_elasticity_ignores_a_small_rotation(compile_by_name, small):
+def test_linear_elasticity_ignores_a_small_rotation(
+    compile_by_name: CompileByName, small: Array
+) -> None:
     linear = compile_by_name("linear")
     skew = small - small.transpose(0, 2, 1)
     np.testing.assert_array_equal(linear.stress(skew), 0.0)
 
 
-def test_cauchy_stress_is_symmetric(compiled, large):
+def test_cauchy_stress_is_symmetric(compiled: Compiled, large: Array) -> None:
     if not compiled.material.finite_strain:
         pytest.skip("linear elasticity: P itself is symmetric")
     moment = compiled.stress(large) @ (np.eye(3) + large).transpose(0, 2, 1)
     assert (norm(moment - moment.transpose(0, 2, 1)) / norm(moment)).max() < 1e-12
 
 
-def test_stress_is_the_derivative_of_the_energy(compiled, large):
+def test_stress_is_the_derivative_of_the_energy(compiled: Compiled, large: Array) -> None:
     D = np.random.default_rng(6).standard_normal(large.shape)
     quotient = difference_quotient(lambda H: compiled.energy(H)[:, None, None], large, D)
     slope = (compiled.stress(large) * D).sum(axis=(1, 2), keepdims=True)
@@ -58,7 +65,9 @@ def test_stress_is_the_derivative_of_the_energy(compiled, large):
 
 
 @pytest.mark.parametrize("states", ["large", "small"])
-def test_tangent_matches_central_differences(compiled, states, request):
+def test_tangent_matches_central_differences(
+    compiled: Compiled, states: str, request: pytest.FixtureRequest
+) -> None:
     H = request.getfixturevalue(states)
     dH = np.random.default_rng(9).standard_normal(H.shape)
     dP = compiled.stress_increment(H, dH)
@@ -66,7 +75,7 @@ def test_tangent_matches_central_differences(compiled, states, request):
     assert (norm(dP - quotient) / norm(dP)).max() < 1e-7
 
 
-def difference_quotient(function, H, D):
+def difference_quotient(function: Callable[[Array], Array], H: Array, D: Array) -> Array:
     """Central differences of fourth order; the step is small beside the smallest stretch.
 
     Truncation is of order 1e-3**4, rounding of order 1e-16 / 1e-3.
@@ -78,7 +87,7 @@ def difference_quotient(function, H, D):
     return (8 * near - far) / (12 * h)
 
 
-def test_tangent_is_symmetric(compiled, large, small):
+def test_tangent_is_symmetric(compiled: Compiled, large: Array, small: Array) -> None:
     H = np.concatenate([large, small])
     generator = np.random.default_rng(10)
     A, B = generator.standard_normal((2, *H.shape))
@@ -89,7 +98,7 @@ def test_tangent_is_symmetric(compiled, large, small):
     assert (np.abs(one - other) / scale).max() < 1e-13
 
 
-def hand_written_neo_hookean(H, dH, lame_lambda, lame_mu):
+def hand_written_neo_hookean(H: Array, dH: Array, lame_lambda: float, lame_mu: float) -> Array:
     F = np.eye(3) + H
     T = np.linalg.inv(F).transpose(0, 2, 1)
     log_J = np.log(np.linalg.det(F))[:, None, None]
@@ -98,7 +107,9 @@ def hand_written_neo_hookean(H, dH, lame_lambda, lame_mu):
     return lame_mu * dH + lame_lambda * trace * T + (lame_mu - lame_lambda * log_J) * turned
 
 
-def hand_written_mooney_rivlin(H, dH, lame_lambda, mu1, mu2):
+def hand_written_mooney_rivlin(
+    H: Array, dH: Array, lame_lambda: float, mu1: float, mu2: float
+) -> Array:
     F = np.eye(3) + H
     C = F.transpose(0, 2, 1) @ F
     dC = dH.transpose(0, 2, 1) @ F + F.transpose(0, 2, 1) @ dH
@@ -107,14 +118,16 @@ def hand_written_mooney_rivlin(H, dH, lame_lambda, mu1, mu2):
     return shear + hand_written_neo_hookean(H, dH, lame_lambda, mu1 + 2 * mu2) - 2 * mu2 * dH
 
 
-HAND_WRITTEN = {
+HAND_WRITTEN: dict[str, Callable[..., Array]] = {
     "neo-hookean": hand_written_neo_hookean,
     "mooney-rivlin": hand_written_mooney_rivlin,
 }
 
 
 @pytest.mark.parametrize("name", HAND_WRITTEN)
-def test_tangent_matches_one_written_by_hand(name, compile_by_name, large):
+def test_tangent_matches_one_written_by_hand(
+    name: str, compile_by_name: CompileByName, large: Array
+) -> None:
     compiled = compile_by_name(name)
     # The hand-written one inverts F; beyond a condition number of 30 it loses the digits asked for.
     H = large[np.linalg.cond(np.eye(3) + large) < 30]
@@ -125,7 +138,9 @@ def test_tangent_matches_one_written_by_hand(name, compile_by_name, large):
     assert (norm(dP - by_hand) / norm(by_hand)).max() < 1e-12
 
 
-def test_mooney_rivlin_without_second_term_is_neo_hookean(compile_by_name, large):
+def test_mooney_rivlin_without_second_term_is_neo_hookean(
+    compile_by_name: CompileByName, large: Array
+) -> None:
     """V04."""
     rivlin = MODELS["mooney-rivlin"].resolve({"mu1": 1.0, "mu2": 0.0, "poissons_ratio": 0.4})
     hooke = MODELS["neo-hookean"].resolve({"youngs_modulus": 2.8, "poissons_ratio": 0.4})
@@ -139,7 +154,9 @@ def test_mooney_rivlin_without_second_term_is_neo_hookean(compile_by_name, large
         assert (norm(a - b) / norm(b)).max() < 1e-12
 
 
-def test_all_isotropic_models_agree_at_small_strain(compile_by_name, small):
+def test_all_isotropic_models_agree_at_small_strain(
+    compile_by_name: CompileByName, small: Array
+) -> None:
     """The error of linear elasticity is of the order of the strain."""
     given = {"youngs_modulus": 2.8, "poissons_ratio": 0.4}
     tiny = small[norm(small) < 1e-9]

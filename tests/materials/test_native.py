@@ -5,38 +5,40 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from elastane.materials.compiler import cache, native
 from elastane.materials.compiler.native import NativeBuildError, build_library
+from tests.materials.conftest import CompileByName
 
 SOURCE = "int answer(void) { return 42; }\n"
 
 
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("ELASTANE_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
 
 
-def test_a_library_is_built_and_loads():
+def test_a_library_is_built_and_loads() -> None:
     library = build_library(SOURCE, "answer")
     assert ctypes.CDLL(str(library)).answer() == 42
     assert library.with_suffix(".c").read_text(encoding="utf-8") == SOURCE
 
 
-def test_a_library_is_built_once(monkeypatch):
+def test_a_library_is_built_once(monkeypatch: pytest.MonkeyPatch) -> None:
     library = build_library(SOURCE, "answer")
     monkeypatch.setattr(native, "_run", None)
     assert build_library(SOURCE, "answer") == library
 
 
-def test_other_source_gives_another_library():
+def test_other_source_gives_another_library() -> None:
     assert build_library(SOURCE, "answer") != build_library(SOURCE.replace("42", "43"), "answer")
 
 
-def test_processes_may_build_at_the_same_time(own_cache):
+def test_processes_may_build_at_the_same_time(own_cache: Path) -> None:
     program = (
         "from elastane.materials.compiler.native import build_library; "
         f"print(build_library({SOURCE!r}, 'answer'))"
@@ -49,33 +51,37 @@ def test_processes_may_build_at_the_same_time(own_cache):
     assert not [path for path in (own_cache / "libraries").iterdir() if path.name.startswith(".")]
 
 
-def test_wrong_c_is_an_error_with_the_words_of_the_compiler(own_cache):
+def test_wrong_c_is_an_error_with_the_words_of_the_compiler(own_cache: Path) -> None:
     with pytest.raises(NativeBuildError, match=r"(?s)broken does not compile: .*error:"):
         build_library("int answer(void) { return nothing; }\n", "broken")
     assert not list((own_cache / "libraries").glob("*.so"))
 
 
-def test_a_missing_compiler_is_an_error_that_says_what_to_do(monkeypatch, tmp_path):
+def test_a_missing_compiler_is_an_error_that_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.delenv("CC", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(NativeBuildError, match="install gcc, load the compiler's module, or set"):
         build_library(SOURCE, "answer")
 
 
-def test_a_wrong_cc_is_named(monkeypatch):
+def test_a_wrong_cc_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CC", "no-such-compiler -O2")
     with pytest.raises(NativeBuildError, match="CC=no-such-compiler -O2 is not a program"):
         build_library(SOURCE, "answer")
 
 
-def test_cc_may_hold_flags(monkeypatch):
+def test_cc_may_hold_flags(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CC", "gcc -DANSWER=7")
     library = build_library("int answer(void) { return ANSWER; }\n", "answer")
     assert ctypes.CDLL(str(library)).answer() == 7
 
 
 @pytest.mark.skipif(shutil.which("nm") is None, reason="needs binutils to look into libraries")
-def test_loops_with_a_logarithm_are_vectorised(compile_by_name, monkeypatch):
+def test_loops_with_a_logarithm_are_vectorised(
+    compile_by_name: CompileByName, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A scalar log in the loop costs four to six times the time."""
     monkeypatch.delenv("CC", raising=False)
     library = compile_by_name("neo-hookean").kernels.build()
@@ -85,7 +91,9 @@ def test_loops_with_a_logarithm_are_vectorised(compile_by_name, monkeypatch):
     assert "_ZGV" in symbols.stdout
 
 
-def test_the_cache_is_where_the_environment_says(monkeypatch, tmp_path):
+def test_the_cache_is_where_the_environment_says(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     assert cache.cache_folder() == tmp_path / "cache"
     monkeypatch.delenv("ELASTANE_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
@@ -95,7 +103,9 @@ def test_the_cache_is_where_the_environment_says(monkeypatch, tmp_path):
     assert cache.cache_folder() == tmp_path / "home" / ".cache" / "elastane"
 
 
-def test_a_cache_that_cannot_be_written_is_replaced_with_a_warning(monkeypatch, tmp_path):
+def test_a_cache_that_cannot_be_written_is_replaced_with_a_warning(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     blocker = tmp_path / "file"
     blocker.write_text("")
     monkeypatch.setenv("ELASTANE_CACHE", str(blocker / "cache"))
@@ -106,7 +116,9 @@ def test_a_cache_that_cannot_be_written_is_replaced_with_a_warning(monkeypatch, 
     assert folder.stat().st_mode & 0o077 == 0
 
 
-def test_a_temporary_folder_of_somebody_else_is_not_trusted(monkeypatch, tmp_path):
+def test_a_temporary_folder_of_somebody_else_is_not_trusted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Libraries are loaded from it: others must not be able to put theirs there."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     open_to_all = tmp_path / f"elastane-{os.getuid()}"
@@ -117,10 +129,10 @@ def test_a_temporary_folder_of_somebody_else_is_not_trusted(monkeypatch, tmp_pat
     assert folder.stat().st_mode & 0o077 == 0
 
 
-def test_files_appear_whole_or_not_at_all(tmp_path):
+def test_files_appear_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "file.c"
 
-    def fail_half_way():
+    def fail_half_way() -> None:
         with cache.written_aside(path) as aside:
             aside.write_text("half")
             raise OSError("disk full")

@@ -99,14 +99,11 @@ def test_apply_allocates_no_vector() -> None:
     gc.collect()
     tracemalloc.start()
     try:
-        for apply in (
-            lambda: run.multigrid.jacobian.mult(x, y),
-            lambda: run.newton.snes.getKSP().getPC().apply(x, y),
-        ):
-            apply()
+        for operator in (run.multigrid.jacobian.mult, run.newton.snes.getKSP().getPC().apply):
+            operator(x, y)
             tracemalloc.reset_peak()
             before, _ = tracemalloc.get_traced_memory()
-            apply()
+            operator(x, y)
             _, peak = tracemalloc.get_traced_memory()
             assert peak - before < 0.1 * x.getLocalSize() * 8
     finally:
