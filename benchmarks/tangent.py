@@ -88,7 +88,7 @@ def counts(run: Run, degree: int) -> tuple[float, float]:
     contraction = nodes**3 * points + nodes**2 * points**2 + nodes * points**3 + 3 * points**4
     num_bytes, flops = 0.0, 0.0
     for part in run.body.parts:
-        stored = part.qdata.shape[1] + part.state.shape[1]
+        stored = 10 + part.state.shape[1]
         elements = len(part.elements)
         num_bytes += elements * (8 * stored * points**3 + 2 * 4 * nodes**3)
         per_point = part.kernels.flops["jacobian"]

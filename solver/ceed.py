@@ -15,6 +15,7 @@ from typing import Any
 
 import libceed
 import numpy as np
+from _ceed_cffi import ffi, lib
 from numpy.typing import NDArray
 
 from elastane.materials.compiler.native import build_library
@@ -76,6 +77,13 @@ def shared_vector(ceed: Ceed, memory: Floats) -> CeedVector:
 def touch(vector: CeedVector, memory: Floats) -> None:
     """Tell libCEED that the memory of a vector has changed, so that it refreshes its copies."""
     vector.set_array(memory.reshape(-1), cmode=libceed.USE_POINTER)
+
+
+def take_array(vector: CeedVector) -> None:
+    """Take the memory away from a vector; its state counter stays."""
+    error = lib.CeedVectorTakeArray(vector._pointer[0], lib.CEED_MEM_HOST, ffi.NULL)
+    vector._ceed._check_error(error)
+    vector._array_reference = None
 
 
 @dataclass(frozen=True)
@@ -213,6 +221,8 @@ def operator(
     result = ceed.Operator(qfunction)
     for name, field in zip(names, itertools.chain(inputs, outputs), strict=True):
         result.set_field(name, field.restriction, field.basis, field.vector)
+    # libCEED counts who refers to its vectors, but not to the numpy memory under them.
+    result.fields = (*inputs, *outputs)
     return result
 
 

@@ -118,9 +118,10 @@ class Mechanics:
         for part in self.body.parts:
             for elements in ranges(len(part.elements)):
                 X = self.body.point_coordinates(part.coordinates[elements], points)
+                weights = self.body.qdata(part.coordinates[elements])[:, :1]
                 at_points = [f.load(X.reshape(-1, 3), self.load_fraction) for f in force]
                 values = np.stack(at_points).reshape(3, *X.shape[:2]).transpose(1, 0, 2)
-                values = np.ascontiguousarray(values * part.qdata[elements, :1])
+                values = np.ascontiguousarray(values * weights)
                 offsets = 3 * space.nodes[part.elements[elements]]
                 operator_of_identity(
                     self.ceed,

@@ -38,6 +38,7 @@ from elastane.solver.ceed import (
     point_field,
     ranges,
     shared_vector,
+    take_array,
     touch,
 )
 from elastane.solver.problem import RegionMaterial
@@ -63,7 +64,6 @@ class Part:
         kernels: Generated QFunctions of the material.
         library: The same, compiled.
         context: Kernel parameters if they are the same everywhere and always, else None.
-        qdata: Quadrature data, shape (num_elements, 10, points).
         state: Stored state, shape (num_elements, num_stored, points).
         parameters: Kernel parameters where they vary, shape (num_elements, count, points).
         vectors: The CeedVectors that the Jacobian reads, by name.
@@ -75,7 +75,6 @@ class Part:
     kernels: Kernels
     library: Library
     context: Floats | None
-    qdata: Floats
     state: Floats
     parameters: Floats
     vectors: dict[str, CeedVector] = field(default_factory=dict)
@@ -127,14 +126,12 @@ class Body:
             kernels=kernels,
             library=Library(kernels.source, kernels.name),
             context=None,
-            qdata=np.empty((num_elements, 10, num_points)),
             state=np.zeros((num_elements, kernels.num_stored, num_points)),
             parameters=np.empty((num_elements, len(kernels.parameters) * varies, num_points)),
         )
         if not varies:
             part.context = self._kernel_parameters(part, np.zeros((1, 3)), 0.0)[0]
-        self._compute_qdata(part.coordinates, self.points, part.qdata)
-        for name in ("qdata", "state", "parameters"):
+        for name in ("state", "parameters"):
             part.vectors[name] = shared_vector(self.ceed, getattr(part, name))
         return part
 
@@ -167,8 +164,17 @@ class Body:
         nodes, _ = gauss_lobatto(self.geometry_degree + 1)
         return tensor_interpolate(interpolation(nodes, points.xi), coordinates)
 
-    def _compute_qdata(self, coordinates: Floats, points: Points, qdata: Floats) -> None:
-        """Fill `qdata` of shape (num_elements, 10, points)."""
+    def qdata(self, coordinates: Floats, points: Points | None = None) -> Floats:
+        """Return quadrature data, shape (num_elements, 10, points).
+
+        They are computed where they are needed and not kept: the lasting operators hold their own.
+
+        Args:
+            coordinates: Nodes of the element maps, shape (num_elements, nodes, 3).
+            points: Other points than the quadrature points.
+        """
+        points = points or self.points
+        qdata = np.empty((len(coordinates), 10, len(points) ** 3))
         for elements in ranges(len(coordinates)):
             X, target = coordinates[elements], qdata[elements]
             geometry_basis = basis(self.ceed, self.geometry_degree, points)
@@ -184,6 +190,7 @@ class Body:
                 [point_field(self.ceed, target, passive=False)],
             )
             geometry.apply(shared_vector(self.ceed, X), shared_vector(self.ceed, target))
+        return qdata
 
     def add_residual(self, space: Space, u: CeedVector, R: CeedVector) -> float:
         """Add ∫ P(grad u) : grad v to R, and write the stored state.
@@ -205,7 +212,7 @@ class Body:
                     part,
                     "residual",
                     gradient,
-                    self._slices(part, elements, "qdata", "parameters"),
+                    self._inputs(part, elements, "parameters"),
                     [
                         gradient,
                         *self._slices(part, elements, "state"),
@@ -220,23 +227,28 @@ class Body:
 
     def jacobian(self, space: Space) -> list[CeedOperator]:
         """Return the operators du -> ∫ (∂P/∂F : grad du) : grad v at the stored state."""
-        return [
-            self._operator(
-                part,
-                "jacobian",
-                gradient := self._gradient(space, part),
-                self._passive(part, "qdata", "state", "parameters"),
-                [gradient],
-            )
-            for part in self.parts
-        ]
+        return [self._lasting_jacobian(space, part) for part in self.parts]
+
+    def _lasting_jacobian(self, space: Space, part: Part) -> CeedOperator:
+        gradient = self._gradient(space, part)
+        geometry = point_field(self.ceed, self.qdata(part.coordinates))
+        passive = [geometry, *self._passive(part, "state", "parameters")]
+        jacobian = self._operator(part, "jacobian", gradient, passive, [gradient])
+        if self.ceed.get_resource().startswith("/cpu/"):
+            # Operators on CPUs copy a passive field at the first apply, and again only when its
+            # vector has changed, which the geometry never does: ours can go.
+            du, dR = (self.ceed.Vector(3 * space.num_nodes) for _ in range(2))
+            du.set_value(0.0)
+            jacobian.apply(du, dR)
+            take_array(geometry.vector)
+        return jacobian
 
     def jacobian_ranges(self, space: Space) -> Iterator[CeedOperator]:
         """Yield the same as `jacobian`, in transient operators over ranges of elements."""
         for part in self.parts:
             for elements in ranges(len(part.elements)):
                 gradient = self._gradient(space, part, elements)
-                passive = self._slices(part, elements, "qdata", "state", "parameters")
+                passive = self._inputs(part, elements, "state", "parameters")
                 yield self._operator(part, "jacobian", gradient, passive, [gradient])
 
     def _operator(
@@ -265,7 +277,7 @@ class Body:
                     part,
                     "energy",
                     self._gradient(space, part, elements),
-                    self._slices(part, elements, "qdata", "parameters"),
+                    self._inputs(part, elements, "parameters"),
                     [point_field(self.ceed, energy, passive=False)],
                 ).apply(u, shared_vector(self.ceed, energy))
                 total += float(energy.sum())
@@ -286,9 +298,7 @@ class Body:
         for part in self.parts:
             for elements in ranges(len(part.elements)):
                 X = part.coordinates[elements]
-                qdata = np.empty((len(X), 10, len(nodes) ** 3))
-                self._compute_qdata(X, nodes, qdata)
-                passive = [point_field(self.ceed, qdata)]
+                passive = [point_field(self.ceed, self.qdata(X, nodes))]
                 if part.context is None:
                     X_nodes = self.point_coordinates(X, nodes).reshape(-1, 3)
                     values = self._kernel_parameters(part, X_nodes, load_fraction)
@@ -331,8 +341,13 @@ class Body:
             if (memory := getattr(part, name)).shape[1]
         ]  # fmt: skip
 
+    def _inputs(self, part: Part, elements: slice, *names: str) -> list[Field]:
+        """Return the passive inputs of a range of elements, the quadrature data first."""
+        geometry = point_field(self.ceed, self.qdata(part.coordinates[elements]))
+        return [geometry, *self._slices(part, elements, *names)]
+
     def _slices(self, part: Part, elements: slice, *names: str) -> list[Field]:
-        """Return the same for a range of elements."""
+        """Return the fields of a range of elements; those without components are left out."""
         return [
             point_field(self.ceed, memory[elements])
             for name in names
