@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from elastane.meshes.element_map import facet_nodes
 from elastane.meshes.lagrange import differentiation, gauss_lobatto, interpolation
 from elastane.meshes.topology import Topology
 from elastane.solver.ceed import (
@@ -41,20 +42,19 @@ Bools = NDArray[np.bool_]
 _SIZES = {INTERP: 3, GRAD: 6}
 
 
-def facet_nodes(num_nodes_1d: int) -> Ints:
-    """Return the positions in a cell of the nodes of each facet, shape (6, num_nodes_1d²).
+#: Facets on which tensor order of the two directions gives the outward normal: e₂ × e₃ = e₁ and
+#: e₁ × e₂ = e₃, but e₁ × e₃ = -e₂.
+_OUTWARD = (False, True, True, False, False, True)
+
+
+def outward_facet_nodes(degree: int) -> Ints:
+    """Return the positions in a cell of the nodes of each facet, shape (6, (degree + 1)²).
 
     The order makes the two directions of the facet and its outward normal right-handed.
     """
-    positions = np.arange(num_nodes_1d**3).reshape([num_nodes_1d] * 3)  # [ξ₃, ξ₂, ξ₁]
-    table = []
-    for direction in range(3):
-        for side in range(2):
-            facet = np.take(positions, -side, axis=2 - direction)  # [slow, fast]
-            # e₂ × e₃ = e₁ and e₁ × e₂ = e₃, but e₁ × e₃ = -e₂.
-            outward = (side == 1) != (direction == 1)
-            table.append(facet.ravel() if outward else facet.T.ravel())
-    return np.array(table)
+    facets = facet_nodes(degree).reshape(6, degree + 1, degree + 1)  # [facet, slow, fast]
+    turned = [f if outward else f.T for f, outward in zip(facets, _OUTWARD, strict=True)]
+    return np.array(turned).reshape(6, -1)
 
 
 @dataclass(frozen=True)
@@ -81,12 +81,11 @@ class Surface:
     def build(cls, topology: Topology, name: str, points: Points) -> "Surface":
         """Return this rank's part of a surface."""
         facets = topology.facets(name)
-        num_nodes = topology.geometry_degree + 1
-        positions = facet_nodes(num_nodes)[facets[:, 1]]
+        positions = outward_facet_nodes(topology.geometry_degree)[facets[:, 1]]
         corners = np.take_along_axis(
             topology.coordinates[facets[:, 0]], positions[:, :, None], axis=1
         )
-        nodes, _ = gauss_lobatto(num_nodes)
+        nodes, _ = gauss_lobatto(topology.geometry_degree + 1)
         return cls(
             name=name,
             facets=facets,
@@ -98,7 +97,7 @@ class Surface:
 
     def nodes(self, space: Space) -> Ints:
         """Return the L-vector node numbers of each facet, shape (num_facets, (p + 1)²)."""
-        positions = facet_nodes(space.degree + 1)[self.facets[:, 1]]
+        positions = outward_facet_nodes(space.degree)[self.facets[:, 1]]
         return np.take_along_axis(space.nodes[self.facets[:, 0]], positions, axis=1)
 
     @property
