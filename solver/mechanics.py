@@ -84,6 +84,8 @@ class Mechanics:
             if isinstance(b, Pressure)
         ]
         self._body_force = body_force
+        self._cell_numbers = topology.cell_numbers
+        self._worst = np.inf, -1
         self.u, self.R, self._forces = (LVector(ceed, space) for _ in range(3))
         terms = [term for _, load in self.pressures for term in load.residual(space)]
         self._pressure_residual = LOperator(ceed, terms)
@@ -167,12 +169,24 @@ class Mechanics:
         dm = self.space.dm
         dm.globalToLocal(u, self.u.petsc)
         self._pressure_residual.apply(self.u, self.R)
-        min_J = self.body.add_residual(self.space, self.u.ceed, self.R.ceed)
+        self._worst = self.body.add_residual(self.space, self.u.ceed, self.R.ceed)
         self.R.petsc.axpy(-1.0, self._forces.petsc)
         R.zeroEntries()
         dm.localToGlobal(self.R.petsc, R, PETSc.InsertMode.ADD_VALUES)
-        # MPI.MIN may pass over a NaN.
-        return self._comm.allreduce(-np.inf if np.isnan(min_J) else min_J, op=MPI.MIN)
+        return self._comm.allreduce(self._worst[0], op=MPI.MIN)
+
+    def worst_cell(self) -> tuple[int, tuple[float, float, float]]:
+        """Return the cell of the smallest det F of the last residual and its place; collective.
+
+        The number is that in the whole mesh, from 0; the place is the mean of its nodes.
+        """
+        det_F, element = self._worst
+        _, rank = self._comm.allreduce((det_F, self._comm.rank), op=MPI.MINLOC)
+        found = None
+        if rank == self._comm.rank:
+            x, y, z = self.space.X[self.space.nodes[element]].mean(axis=0).tolist()
+            found = int(self._cell_numbers[element]), (x, y, z)
+        return self._comm.bcast(found, root=rank)
 
     def force_norm(self) -> float:
         """Return the norm of the loads and reactions of the last residual, in units of force."""

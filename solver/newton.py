@@ -212,7 +212,11 @@ class Newton:
     def _why(self, reason: str) -> str:
         """Return in words why the iteration failed, and what to try."""
         if not self._min_J > 0.0:
-            return f"an element was turned inside out (smallest det F {self._min_J:.3g})"
+            cell, (x, y, z) = self._mechanics.worst_cell()
+            return (
+                f"an element was turned inside out (det F {self._min_J:.3g} in cell {cell} around "
+                f"({x:.4g}, {y:.4g}, {z:.4g}))"
+            )
         if "LINEAR_SOLVE" in reason:
             return self._linear_failure()
         if "MAX_IT" in reason:

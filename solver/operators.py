@@ -47,11 +47,6 @@ from elastane.solver.space import Space, tensor_interpolate
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-#: Outputs of the diagnostics QFunction after the weight.
-DIAGNOSTICS = (
-    "cauchy_xx", "cauchy_yy", "cauchy_zz", "cauchy_xy", "cauchy_yz", "cauchy_xz", "J", "psi"
-)  # fmt: skip
-
 
 @dataclass
 class Part:
@@ -192,16 +187,17 @@ class Body:
             geometry.apply(shared_vector(self.ceed, X), shared_vector(self.ceed, target))
         return qdata
 
-    def add_residual(self, space: Space, u: CeedVector, R: CeedVector) -> float:
+    def add_residual(self, space: Space, u: CeedVector, R: CeedVector) -> tuple[float, int]:
         """Add ∫ P(grad u) : grad v to R, and write the stored state.
 
         It runs in transient operators: a lasting one would hold copies of its passive fields, a
         sixth of the memory of a solve.
 
         Returns:
-            The smallest det F at a quadrature point of this rank, NaN if one is.
+            The smallest det F at a quadrature point of this rank, -inf if one is not a number,
+            and its element; inf and -1 on a rank without elements.
         """
-        smallest = np.float64(np.inf)
+        worst = np.inf, -1
         for part in self.parts:
             # Adding to R, libCEED adds to the other outputs too.
             part.state[:] = 0.0
@@ -219,11 +215,14 @@ class Body:
                         point_field(self.ceed, det_F),
                     ],
                 ).apply_add(u, R)
-                # Not min(): it passes over a NaN that is not its first argument.
-                smallest = np.minimum(smallest, det_F.min())
+                lowest = np.where(np.isnan(det_F), -np.inf, det_F).min(axis=(1, 2))
+                element = int(lowest.argmin())
+                worst = min(
+                    worst, (float(lowest[element]), int(part.elements[elements.start + element]))
+                )
             # libCEED refreshes its copy of the state only if told that the memory changed.
             touch(part.vectors["state"], part.state)
-        return float(smallest)
+        return worst
 
     def jacobian(self, space: Space) -> list[CeedOperator]:
         """Return the operators du -> ∫ (∂P/∂F : grad du) : grad v at the stored state."""
@@ -290,7 +289,7 @@ class Body:
         the first component, summed over ranks, gives the mean at the node.
 
         Returns:
-            Shape (num_nodes, 9); stress components in the order of `DIAGNOSTICS`.
+            Shape (num_nodes, 9); stress components xx, yy, zz, xy, yz, xz.
         """
         nodes = Points.nodes(space.degree)
         sums = np.zeros((space.num_nodes, 9))
