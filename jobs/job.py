@@ -98,7 +98,7 @@ class Reading:
         file = _effective(self.draft.file, self.source, self.materials, path)
         source = replace(self.source, geometry_degree=file.mesh.geometry_degree)
         materials = {
-            region: replace(material, options=material.model.resolve_options(material.options))
+            region: replace(material, options=material.model.resolve_choices(material.options))
             for region, material in self.materials.items()
         }
         return Job(file, _problem(file, source, materials))
@@ -184,7 +184,7 @@ def _name_from(path: Path) -> str:
 
 def _complete(section: MaterialSection, material: RegionMaterial) -> MaterialSection:
     """Return a material with its options filled in."""
-    options = material.model.resolve_options(material.options)
+    options = material.model.resolve_choices(material.options)
     return MaterialSection.model_validate({"model": section.model, **section.entries(), **options})
 
 

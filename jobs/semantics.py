@@ -124,7 +124,7 @@ def _together(
 ) -> Findings:
     """Check the combination of parameters; formulas of the place wait for the mesh."""
     try:
-        model.resolve_options(options)
+        model.resolve_choices(options)
         if frozenset(parameters) not in model.parametrization.combinations:
             model.resolve(dict.fromkeys(parameters, 0.25))
         constants = {

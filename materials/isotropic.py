@@ -119,6 +119,26 @@ ISOTROPIC = Parametrization(
     convert=convert,
 )
 
+
+def isotropic_with(*further: Parameter) -> Parametrization:
+    """Return the parametrization by any two elastic constants and further parameters."""
+    needed = [parameter.name for parameter in further if parameter.default is None]
+    free = [parameter.name for parameter in further if parameter.default is not None]
+    names = {parameter.name for parameter in further}
+
+    def convert_with(given: Mapping[str, Values]) -> dict[str, Values]:
+        elastic = {name: value for name, value in given.items() if name not in names}
+        return convert(elastic) | {name: given[name] for name in names}
+
+    return Parametrization(
+        parameters=(*PARAMETERS, *further),
+        combinations=tuple(frozenset((*pair, *needed)) for pair in LAME),
+        takes=", ".join([ISOTROPIC.takes, *needed])
+        + (f" and, if wanted, {', '.join(free)}" if free else ""),
+        convert=convert_with,
+    )
+
+
 #: Two ordinary solids: a stiff compressible and a soft, nearly incompressible one.
 EXAMPLES: tuple[Mapping[str, float], ...] = (
     {"youngs_modulus": 2.8, "poissons_ratio": 0.4},

@@ -1,7 +1,9 @@
-"""The compiled kernels of the built-in materials, as a run finds them.
+"""The compiled kernels of materials, as a run finds them.
 
-They are checked in as C text with a manifest each, so that a run needs neither JAX nor Enzyme.  The
-manifest holds hashes of the energy and of the C, so that neither is ever out of date unnoticed.
+Those of the built-in materials, in the usual sizes, are checked in as C text with a manifest each,
+so that a run needs neither JAX nor Enzyme; others are compiled when they are first needed, into the
+cache.  The manifest holds hashes of the energy and of the C, so that neither is ever out of date
+unnoticed.
 """
 
 import inspect
@@ -13,13 +15,15 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from elastane.materials import invariants
 from elastane.materials.compiler.native import build_library
-from elastane.materials.model import Material
+from elastane.materials.model import Choices, Material
 
 GENERATED = Path(__file__).parent / "generated"
 
 COMMAND = "python -m elastane.materials.compiler"
+
+#: Modules whose functions no energy calls.
+WITHOUT_ENERGIES = {"elastane.materials.isotropic", "elastane.materials.model"}
 
 
 @dataclass(frozen=True)
@@ -68,15 +72,22 @@ class Kernels:
         return build_library(self.source, self.name)
 
 
-def find_kernels(model: Material, options: Mapping[str, str] | None = None) -> Kernels:
-    """Return the kernels of a built-in material.
+def find_kernels(model: Material, choices: Choices | None = None) -> Kernels:
+    """Return the kernels of a material: those checked in, or compiled into the cache.
 
     Raises:
-        ValueError: If an option is unknown.
-        RuntimeError: If the kernels are missing or older than the energy; the message says how to
-            make them.
+        ParameterError: If an option is unknown.
+        RuntimeError: If checked-in kernels are missing or older than the energy, or if others do
+            not compile; the message says what to do.
     """
-    return read_kernels(model, model.kernel_name(options), GENERATED)
+    choices = model.resolve_choices(choices or {})
+    name = model.kernel_name(choices)
+    if model.file is None and choices in model.kernel_sets():
+        return read_kernels(model, name, GENERATED)
+    # Here, because it reads source_hash from this module.
+    from elastane.materials.compiler.build import compile_apart, kernel_set
+
+    return read_kernels(model, name, compile_apart(kernel_set(model, choices)))
 
 
 def read_kernels(model: Material, name: str, folder: Path) -> Kernels:
@@ -117,9 +128,26 @@ def read_kernels(model: Material, name: str, folder: Path) -> Kernels:
 
 
 def source_hash(model: Material) -> str:
-    """Return a hash of the text that defines the energy: its module and the invariants."""
-    modules = (sys.modules[model.energy.__module__], invariants)
-    return sha256("\0".join(map(inspect.getsource, modules)).encode()).hexdigest()
+    """Return a hash of what defines the energy: its module, those it calls, and its file."""
+    names = _modules_of_energy(model.energy.__module__)
+    text = "\0".join([*(inspect.getsource(sys.modules[name]) for name in names), model.content])
+    return sha256(text.encode()).hexdigest()
+
+
+def _modules_of_energy(name: str) -> list[str]:
+    """Return the name of a module and of those in this package whose functions it calls."""
+    found, waiting = {name}, [name]
+    while waiting:
+        for value in vars(sys.modules[waiting.pop()]).values():
+            module = getattr(value, "__module__", None) or ""
+            if (
+                inspect.isfunction(value)
+                and module.startswith("elastane.materials.")
+                and module not in found | WITHOUT_ENERGIES
+            ):
+                found.add(module)
+                waiting.append(module)
+    return sorted(found)
 
 
 def code_hash(source: str) -> str:

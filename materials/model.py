@@ -5,20 +5,33 @@ it.  Users think in Young's modulus and Poisson's ratio, energies in λ and μ: 
 holds what may be given and how it becomes the parameters of the energy, which are those of the
 compiled kernels too.
 
+A parameter may be an array: Ogden's moduli, one for each term, or the directions of fibres.  How
+many terms or families there are is a size; users choose it by the length of what they give.
+Options and sizes together are the choices, which fix the kernels.
+
 Nothing here needs JAX: a login node lists, describes and checks materials without it.
 """
 
 import difflib
+import itertools
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-#: A parameter: one number, or one for each quadrature point.
+#: A parameter: one number or an array of its shape; a value for each quadrature point adds axes at
+#: the end.
 Values: TypeAlias = float | NDArray[np.float64]
+
+#: Options and sizes: {"volumetric": "j2", "terms": 2}.
+Choices: TypeAlias = Mapping[str, str | int]
+
+#: What a user may write for a parameter.
+Given: TypeAlias = Values | Sequence[Any]
 
 
 class ParameterError(ValueError):
@@ -35,7 +48,7 @@ class ParameterError(ValueError):
 
 @dataclass(frozen=True)
 class Parameter:
-    """A number that a material takes.
+    """A number, or an array of numbers, that a material takes.
 
     Attributes:
         name: Name in the job file and in the energy.
@@ -45,6 +58,9 @@ class Parameter:
         maximum: Upper bound, not allowed itself.
         minimum_allowed: Whether the lower bound itself is allowed.
         remedy: What to do about a value outside the bounds.
+        shape: Axes of an array, each its length or the name of a size: ("families", 3).
+        direction: Whether the last axis, of length 3, holds directions; they are made unit vectors.
+        default: Value of each entry where the user gives none; None if it must be given.
     """
 
     name: str
@@ -54,18 +70,56 @@ class Parameter:
     maximum: float = math.inf
     minimum_allowed: bool = False
     remedy: str = ""
+    shape: tuple[int | str, ...] = ()
+    direction: bool = False
+    default: float | None = None
 
     @property
     def bounds(self) -> str:
         """Return the allowed interval in words, e.g. "greater than 0"."""
+        if self.direction:
+            return "any direction but (0, 0, 0)"
         if math.isinf(self.minimum) and math.isinf(self.maximum):
             return "any finite number"
         if math.isinf(self.maximum):
             return f"{'at least' if self.minimum_allowed else 'greater than'} {self.minimum:g}"
+        if self.minimum_allowed:
+            return f"at least {self.minimum:g} and less than {self.maximum:g}"
         return f"between {self.minimum:g} and {self.maximum:g}, both excluded"
 
-    def check(self, value: Values) -> Values:
-        """Return the value as floats.
+    def extent(self, choices: Choices) -> tuple[int, ...]:
+        """Return the shape with sizes in place of their names."""
+        return tuple(axis if isinstance(axis, int) else int(choices[axis]) for axis in self.shape)
+
+    def scalar_names(self, choices: Choices) -> tuple[str, ...]:
+        """Return a name for each entry: "mu" of shape (2,) is mu_0 and mu_1."""
+        places = itertools.product(*map(range, self.extent(choices)))
+        return tuple("_".join([self.name, *map(str, place)]) for place in places)
+
+    def sizes(self, value: Given) -> Iterator[tuple[str, int]]:
+        """Yield the sizes that a value shows: (name, length).
+
+        Raises:
+            ParameterError: If the value has too few axes, or a fixed axis another length.
+        """
+        found = np.shape(value)
+        if len(found) < len(self.shape):
+            raise ParameterError(self.name, f"{self.name} must be {self.layout}, got {value!r}")
+        for axis, length in zip(self.shape, found, strict=False):
+            if isinstance(axis, str):
+                yield axis, length
+            elif axis != length:
+                raise ParameterError(
+                    self.name, f"{self.name} must be {self.layout}, got {length} numbers"
+                )
+
+    @property
+    def layout(self) -> str:
+        """Return in words what must be given: "a number", "a list of families x 3 numbers"."""
+        return f"a list of {' x '.join(map(str, self.shape))} numbers" if self.shape else "a number"
+
+    def check(self, value: Given) -> Values:
+        """Return the value as floats, directions as unit vectors.
 
         Raises:
             ParameterError: If an entry is not a finite number within the bounds.
@@ -76,6 +130,16 @@ class Parameter:
             raise ParameterError(
                 self.name, f"{self.name} must be a number ({self.bounds}), got {value!r}"
             ) from None
+        if self.direction:
+            axis = len(self.shape) - 1
+            lengths = np.linalg.norm(values, axis=axis, keepdims=True)
+            require(
+                np.isfinite(lengths) & (lengths > 0),
+                self.name,
+                lengths,
+                f"{self.name} must be {self.bounds}, got a vector of length {{value}}",
+            )
+            return values / lengths
         above = values >= self.minimum if self.minimum_allowed else values > self.minimum
         good = np.isfinite(values) & above & (values < self.maximum)
         if not good.all():
@@ -104,8 +168,18 @@ class Parametrization:
     takes: str
     convert: Callable[[Mapping[str, Values]], dict[str, Values]]
 
-    def resolve(self, given: Mapping[str, Values], model: str) -> dict[str, Values]:
+    @classmethod
+    def direct(cls, *parameters: Parameter) -> "Parametrization":
+        """Return the parametrization by the parameters of the energy themselves."""
+        needed = [parameter.name for parameter in parameters if parameter.default is None]
+        free = [parameter.name for parameter in parameters if parameter.default is not None]
+        takes = ", ".join(needed) + (f" and, if wanted, {', '.join(free)}" if free else "")
+        return cls(parameters, (frozenset(needed),), takes, dict)
+
+    def resolve(self, given: Mapping[str, Given], model: str) -> dict[str, Values]:
         """Return the parameters of the energy for those given, element by element for arrays.
+
+        What has a default and is not given is a single number, whatever its shape.
 
         Raises:
             ParameterError: If a name is unknown, if there are too few or too many, or if a value
@@ -118,16 +192,17 @@ class Parametrization:
                     name, f"{model} has no parameter {name!r}{nearest(name, known)}"
                 )
         checked = {name: known[name].check(value) for name, value in given.items()}
-        if frozenset(given) not in self.combinations:
+        defaults = {p.name: p.default for p in self.parameters if p.default is not None}
+        if frozenset(given) - defaults.keys() not in self.combinations:
             names = list(given) or ["nothing"]
             blamed = names[-1] if given else self.parameters[0].name
             raise ParameterError(blamed, f"{model} takes {self.takes}; got {', '.join(names)}")
-        return self.convert(checked)
+        return self.convert(defaults | checked)
 
 
 @dataclass(frozen=True)
 class Material:
-    """A hyperelastic material.
+    """A hyperelastic material, or one step in time of a material with a history.
 
     Attributes:
         name: Name in the job file, e.g. "neo-hookean".
@@ -136,12 +211,28 @@ class Material:
         reference: Where it comes from.
         parametrization: What the user gives.
         kernel_parameters: What the energy takes, in its order.
-        energy: Strain energy per initial volume in J/m³, a function of a (3, 3) measure of strain,
-            the kernel parameters and, by keyword, the options; differentiable by JAX.
-        measure: What the energy takes: "H", the displacement gradient, or "E", Green-Lagrange.
+        energy: Strain energy per initial volume in J/m³, a function of a measure of strain, the
+            kernel parameters, the history and, by keyword, the options; differentiable by JAX.
+        measure: What the energy takes: "H", the displacement gradient, or "E", Green-Lagrange, both
+            of shape (3, 3), or "principal": the three principal values of E, in which it must be
+            symmetric.
         finite_strain: Whether the energy is unchanged by every rotation, not only by small ones.
         options: Choices that are not numbers: name -> values, the default first.
+        sizes: Lengths of axes of the parameters: name -> lengths allowed.
         examples: Parameters to check and to show the material with, as a user would give them.
+            The sizes among them are those whose kernels come compiled; the first are the default.
+        symmetry: "fibres": every rotation of the initial configuration that keeps the axes of all
+            directions among the parameters leaves the energy as it is (all rotations, if there are
+            no directions); "none": nothing of that kind is claimed.
+        textbook: The energy as the reference prints it: a function of F, a (3, 3) array of mpmath
+            numbers, and of the kernel parameters by name.  Written without any care for rounding,
+            it is evaluated in 50 digits to check the energy.
+        history: What is remembered at each point from the end of the last converged step;
+            `default` is the value at the start.
+        update: The history at the end of a step: a function of the arguments of the energy that
+            returns an array for each entry of `history`; None without a history.
+        file: File that the material was read from, None for a built-in one.
+        content: Hash of that file.
     """
 
     name: str
@@ -151,35 +242,97 @@ class Material:
     parametrization: Parametrization
     kernel_parameters: tuple[Parameter, ...]
     energy: Callable[..., Any]
-    examples: tuple[Mapping[str, float], ...]
-    measure: Literal["H", "E"] = "H"
+    examples: tuple[Mapping[str, Any], ...]
+    measure: Literal["H", "E", "principal"] = "H"
     finite_strain: bool = True
     options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    sizes: Mapping[str, range] = field(default_factory=dict)
+    symmetry: Literal["fibres", "none"] = "fibres"
+    textbook: Callable[..., Any] | None = None
+    history: tuple[Parameter, ...] = ()
+    update: Callable[..., Any] | None = None
+    file: Path | None = None
+    content: str = ""
 
     def resolve(
-        self, given: Mapping[str, Values], options: Mapping[str, str] | None = None
+        self, given: Mapping[str, Given], choices: Choices | None = None
     ) -> dict[str, Values]:
-        """Return the kernel parameters, in their order, for what a user gave.
+        """Return the kernel parameters for what a user gave, arrays entry by entry.
 
         Args:
-            given: Values by name; an array holds one value for each quadrature point.
-            options: Choices by name; those left out take their default.
+            given: Values by name; further axes hold one value for each quadrature point.
+            choices: Options by name; those left out take their default.  Sizes are those of the
+                values.
+
+        Returns:
+            Values by the names of `scalars`, in that order.
 
         Raises:
             ParameterError: If the parameters or options cannot be used; the message names the
                 parameter, the value, what is allowed and what to do.
         """
-        self.resolve_options(options or {})
+        sizes = self.sizes_of(given)
+        choices = self.resolve_choices({**(choices or {}), **sizes})
         values = self.parametrization.resolve(given, self.name)
-        return {parameter.name: values[parameter.name] for parameter in self.kernel_parameters}
+        resolved: dict[str, Values] = {}
+        for parameter in self.kernel_parameters:
+            names = parameter.scalar_names(choices)
+            array = np.asarray(values[parameter.name])
+            if array.ndim == 0:
+                resolved |= dict.fromkeys(names, float(array))
+                continue
+            entries = array.reshape(len(names), *array.shape[len(parameter.shape) :])
+            resolved |= {
+                name: entry if entry.ndim else float(entry)
+                for name, entry in zip(names, entries, strict=True)
+            }
+        return resolved
 
-    def resolve_options(self, options: Mapping[str, str]) -> dict[str, str]:
-        """Return every option with its value, defaults filled in.
+    def scalars(self, choices: Choices | None = None) -> tuple[str, ...]:
+        """Return the names of the entries of all kernel parameters, in order."""
+        resolved = self.resolve_choices(choices or {})
+        return tuple(
+            name
+            for parameter in self.kernel_parameters
+            for name in parameter.scalar_names(resolved)
+        )
+
+    def sizes_of(self, given: Mapping[str, Given]) -> dict[str, int]:
+        """Return the sizes that the values show; those that none shows are left out.
+
+        Raises:
+            ParameterError: If two values disagree, or a size is not allowed.
+        """
+        found: dict[str, tuple[int, str]] = {}
+        for parameter in self.parametrization.parameters:
+            if parameter.name not in given:
+                continue
+            for size, length in parameter.sizes(given[parameter.name]):
+                allowed = self.sizes[size]
+                if length not in allowed:
+                    raise ParameterError(
+                        parameter.name,
+                        f"{parameter.name} gives {length} {size}, {self.name} takes "
+                        f"{allowed[0]} to {allowed[-1]}",
+                    )
+                before, other = found.setdefault(size, (length, parameter.name))
+                if before != length:
+                    raise ParameterError(
+                        parameter.name,
+                        f"{parameter.name} gives {length} {size} where {other} gives {before}; "
+                        "both must be as long",
+                    )
+        return {size: length for size, (length, _) in found.items()}
+
+    def resolve_choices(self, choices: Choices) -> dict[str, str | int]:
+        """Return every option and size with its value, defaults filled in.
 
         Raises:
             ParameterError: If an option or its value is unknown.
         """
-        for name, value in options.items():
+        for name, value in choices.items():
+            if name in self.sizes:
+                continue
             if name not in self.options:
                 raise ParameterError(
                     name, f"{self.name} has no option {name!r}{nearest(name, self.options)}"
@@ -191,11 +344,44 @@ class Material:
                     f"{name} of {self.name} must be one of {allowed}, got {value!r}"
                     f"{nearest(str(value), self.options[name])}",
                 )
-        return {name: options.get(name, values[0]) for name, values in self.options.items()}
+        sizes = self.sizes_of(self.examples[0]) if self.sizes else {}
+        return {
+            **{name: choices.get(name, values[0]) for name, values in self.options.items()},
+            **{name: int(choices.get(name, sizes[name])) for name in self.sizes},
+        }
 
-    def kernel_name(self, options: Mapping[str, str] | None = None) -> str:
+    def kernel_sets(self) -> Iterator[dict[str, str | int]]:
+        """Yield the choices whose kernels come compiled: all options, the sizes of the examples."""
+        sizes = [
+            dict(x) for x in dict.fromkeys(tuple(self.sizes_of(e).items()) for e in self.examples)
+        ]
+        for size in sizes:
+            for values in itertools.product(*self.options.values()):
+                yield {**dict(zip(self.options, values, strict=True)), **size}
+
+    def examples_of(self, choices: Choices) -> tuple[Mapping[str, Any], ...]:
+        """Return the examples of the sizes chosen; the first one made to fit if there is none."""
+        sizes = {
+            name: size for name, size in self.resolve_choices(choices).items() if name in self.sizes
+        }
+        found = tuple(example for example in self.examples if self.sizes_of(example) == sizes)
+        if found:
+            return found
+        known = {parameter.name: parameter for parameter in self.parametrization.parameters}
+        return (
+            {
+                name: np.resize(value, known[name].extent(sizes)) if known[name].shape else value
+                for name, value in self.examples[0].items()
+            },
+        )
+
+    def energy_options(self, choices: Choices) -> dict[str, str]:
+        """Return the options that the energy takes by keyword."""
+        return {name: str(choices[name]) for name in self.options}
+
+    def kernel_name(self, choices: Choices | None = None) -> str:
         """Return the name of the compiled kernels, e.g. "neo-hookean-isochoric-quadratic"."""
-        return "-".join([self.name, *self.resolve_options(options or {}).values()])
+        return "-".join([self.name, *map(str, self.resolve_choices(choices or {}).values())])
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

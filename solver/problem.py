@@ -6,7 +6,7 @@ A login node builds and checks a `Problem` without PETSc, MPI or libCEED; a work
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from elastane.materials.model import Material
+from elastane.materials.model import Choices, Material
 from elastane.meshes.source import MeshSource
 from elastane.solver.boundary import BoundaryCondition
 from elastane.solver.formula import Formula
@@ -20,12 +20,12 @@ class RegionMaterial:
         model: The material model.
         parameters: Formulas (numbers are constant formulas) of those parameters that the user
             gave, in the units of the job; `model.resolve` turns them into the model's own.
-        options: Choices that are not numbers, e.g. {"volumetric": "quadratic"}.
+        options: Options and sizes, e.g. {"volumetric": "quadratic", "terms": 2}.
     """
 
     model: Material
     parameters: Mapping[str, Formula]
-    options: Mapping[str, str] = field(default_factory=dict)
+    options: Choices = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

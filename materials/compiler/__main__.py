@@ -4,6 +4,7 @@ Without arguments the checked-in kernels of all built-in materials are made anew
 """
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -14,9 +15,11 @@ from elastane.materials.compiler.build import (
     compile_apart,
     copy_kernels,
     find_kernel_sets,
+    find_material,
 )
 from elastane.materials.compiler.errors import CheckError, UnsupportedError
 from elastane.materials.kernels import GENERATED
+from elastane.materials.model import Choices
 
 
 def main() -> int:
@@ -29,14 +32,18 @@ def main() -> int:
         nargs="*",
         metavar="MATERIAL",
         default=list(MODELS),
-        help=f"{', '.join(MODELS)}, or module:NAME for a material of your own (default: all)",
+        help=f"{', '.join(MODELS)}, MODEL@FILE for one that is read from a file, or module:NAME "
+        "for a Material of your own (default: all)",
+    )
+    parser.add_argument(
+        "--choices", type=json.loads, help='options and sizes as JSON, such as {"terms": 4}'
     )
     parser.add_argument("--output", type=Path, default=GENERATED, help="folder of the C files")
     parser.add_argument("--here", action="store_true", help="compile in this process, uncached")
     arguments = parser.parse_args()
     try:
         for reference in arguments.materials:
-            for kernels in find_kernel_sets(reference):
+            for kernels in _kernel_sets(reference, arguments.choices):
                 _compile(kernels, arguments.output, here=arguments.here)
     except (CompileError, CheckError, UnsupportedError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
@@ -44,12 +51,19 @@ def main() -> int:
     return 0
 
 
+def _kernel_sets(reference: str, choices: Choices | None) -> list[KernelSet]:
+    if choices is None:
+        return find_kernel_sets(reference)
+    material = find_material(reference)
+    return [KernelSet(reference, material, material.resolve_choices(choices))]
+
+
 def _compile(kernels: KernelSet, folder: Path, *, here: bool) -> None:
     if here:
         # Imports Enzyme, which must not happen in the process that waits for this one.
         from elastane.materials.compiler.pipeline import compile_material
 
-        compile_material(kernels.material, kernels.options, folder)
+        compile_material(kernels.material, kernels.choices, folder)
     else:
         copy_kernels(compile_apart(kernels), folder)
         sys.stdout.write(f"{folder / kernels.name}.c\n")

@@ -7,7 +7,7 @@ energy, the compiler's own text and the packages that differentiate.
 
 import importlib
 import importlib.metadata
-import itertools
+import json
 import shutil
 import signal
 import subprocess
@@ -17,10 +17,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from elastane.materials import MODELS
+from elastane.materials import MODELS, find_model, load_model
 from elastane.materials.compiler.cache import cache_folder, digest
 from elastane.materials.kernels import source_hash
-from elastane.materials.model import Material, nearest
+from elastane.materials.model import Choices, Material, nearest
 
 PACKAGES = ("enzyme-ad", "jax", "jaxlib", "numpy", "scipy")
 
@@ -31,46 +31,75 @@ class CompileError(RuntimeError):
 
 @dataclass(frozen=True)
 class KernelSet:
-    """A material with its options chosen.
+    """A material with its options and sizes chosen.
 
     Attributes:
-        reference: What `find_kernel_sets` finds it by: a built-in material, or `module:NAME`.
+        reference: What `find_material` finds it by.
         material: The material.
-        options: A value for each of its options.
+        choices: A value for each of its options and sizes.
     """
 
     reference: str
     material: Material
-    options: dict[str, str]
+    choices: dict[str, str | int]
 
     @property
     def name(self) -> str:
         """Return the name of the files without suffix."""
-        return self.material.kernel_name(self.options)
+        return self.material.kernel_name(self.choices)
 
 
-def find_kernel_sets(reference: str) -> list[KernelSet]:
-    """Return the kernel sets that a reference stands for.
+def kernel_set(material: Material, choices: Choices) -> KernelSet:
+    """Return the kernel set of a built-in material, or of one read from a file."""
+    reference = f"{material.name}@{material.file}" if material.file else material.name
+    return KernelSet(reference, material, material.resolve_choices(choices))
+
+
+def find_material(reference: str) -> Material:
+    """Return the material that a reference stands for.
 
     Args:
-        reference: Name of a built-in material, of one of its kernel sets, or `module:NAME` for a
-            `Material` of one's own.
+        reference: Name of a built-in material, `model@file` for one that is read from a file, or
+            `module:NAME` for a `Material` of one's own.
 
     Raises:
         ValueError: If there is none.
     """
+    if "@" in reference:
+        model, _, file = reference.partition("@")
+        return load_model(model, Path(file))
     if ":" in reference:
         module, name = reference.split(":", 1)
         material = getattr(importlib.import_module(module), name, None)
         if not isinstance(material, Material):
             raise ValueError(f"{module} holds no Material named {name}")
-        return list(_choices(reference, material))
-    known = [choice for name, material in MODELS.items() for choice in _choices(name, material)]
-    found = [choice for choice in known if reference in (choice.name, choice.material.name)]
-    if not found:
-        names = {choice.name for choice in known} | MODELS.keys()
-        raise ValueError(f"unknown material {reference!r}{nearest(reference, sorted(names))}")
-    return found
+        return material
+    return find_model(reference)
+
+
+def find_kernel_sets(reference: str) -> list[KernelSet]:
+    """Return the kernel sets that a reference stands for: those that come compiled.
+
+    Args:
+        reference: As in `find_material`, or the name of a kernel set.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    known = {
+        kernels.name: kernels
+        for name, material in MODELS.items()
+        for kernels in _kernel_sets(name, material)
+    }
+    if reference in known and reference not in MODELS:
+        return [known[reference]]
+    try:
+        return list(_kernel_sets(reference, find_material(reference)))
+    except ValueError:
+        if "@" in reference or ":" in reference:
+            raise
+        names = sorted(known.keys() | MODELS.keys())
+        raise ValueError(f"unknown material {reference!r}{nearest(reference, names)}") from None
 
 
 def compile_apart(kernels: KernelSet) -> Path:
@@ -98,7 +127,7 @@ def compile_apart(kernels: KernelSet) -> Path:
 
 def _run(kernels: KernelSet, folder: Path) -> None:
     command = [sys.executable, "-m", "elastane.materials.compiler", "--here", "--output"]
-    command += [str(folder), kernels.reference if ":" in kernels.reference else kernels.name]
+    command += [str(folder), "--choices", json.dumps(kernels.choices), kernels.reference]
     answer = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     if answer.returncode < 0:
         crash = signal.Signals(-answer.returncode).name
@@ -114,9 +143,9 @@ def copy_kernels(folder: Path, destination: Path) -> None:
         shutil.copyfile(path, destination / path.name)
 
 
-def _choices(reference: str, material: Material) -> Iterator[KernelSet]:
-    for values in itertools.product(*material.options.values()):
-        yield KernelSet(reference, material, dict(zip(material.options, values, strict=True)))
+def _kernel_sets(reference: str, material: Material) -> Iterator[KernelSet]:
+    for choices in material.kernel_sets():
+        yield KernelSet(reference, material, choices)
 
 
 def _compiler_text() -> str:

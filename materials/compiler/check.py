@@ -29,7 +29,7 @@ from elastane.materials.compiler.errors import CheckError
 from elastane.materials.compiler.evaluate import DIGITS, evaluate, evaluate_exactly
 from elastane.materials.compiler.formulas import Formulas
 from elastane.materials.compiler.split import Split, jacobian_nodes
-from elastane.materials.model import Material
+from elastane.materials.model import Choices, Material
 
 #: Bound of relative differences between formulas that are equal: constants such as 1/6 are doubles,
 #: and two ways to combine them differ in the last digit.
@@ -52,12 +52,13 @@ Tensor = NDArray[Any]
 
 
 def check_derivatives(
-    material: Material, formulas: Formulas, independent: Formulas
+    material: Material, choices: Choices, formulas: Formulas, independent: Formulas
 ) -> dict[str, float]:
     """Return the largest relative error of each law.
 
     Args:
         material: The material; its examples give the parameters.
+        choices: Its options and sizes.
         formulas: What Enzyme made.
         independent: What JAX made.
 
@@ -65,7 +66,7 @@ def check_derivatives(
         CheckError: If a law is broken.
     """
     worst: dict[str, float] = {}
-    for parameters in _parameters(material):
+    for parameters in example_parameters(material, choices):
         point, other = _Point(formulas, parameters), _Point(independent, parameters)
         for H, A, B in _samples():
             with mpmath.workdps(DIGITS):
@@ -83,7 +84,9 @@ def check_derivatives(
     return worst
 
 
-def check_split(material: Material, formulas: Formulas, choice: Split) -> dict[str, float]:
+def check_split(
+    material: Material, choices: Choices, formulas: Formulas, choice: Split
+) -> dict[str, float]:
     """Return the largest relative error of the split stress increment.
 
     Raises:
@@ -98,7 +101,7 @@ def check_split(material: Material, formulas: Formulas, choice: Split) -> dict[s
         raise CheckError("split", "storing enough", np.zeros((3, 3)), f"dP needs {names}")
     rewritten = replace(formulas, dP=choice.dP)
     worst: dict[str, float] = {}
-    for parameters in _parameters(material):
+    for parameters in example_parameters(material, choices):
         point, other = _Point(rewritten, parameters), _Point(formulas, parameters)
         for H, A, _ in _samples():
             with mpmath.workdps(DIGITS):
@@ -124,10 +127,10 @@ def _judge(
         worst[law] = max(worst.get(law, 0.0), error)
 
 
-def _parameters(material: Material) -> Iterator[dict[str, float]]:
-    """Yield the kernel parameters of the material's examples."""
-    for example in material.examples:
-        yield {name: float(value) for name, value in material.resolve(example).items()}
+def example_parameters(material: Material, choices: Choices) -> Iterator[dict[str, float]]:
+    """Yield the kernel parameters of the material's examples of these sizes, by scalar name."""
+    for example in material.examples_of(choices):
+        yield {name: float(value) for name, value in material.resolve(example, choices).items()}
 
 
 def _samples() -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]]:

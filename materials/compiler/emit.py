@@ -12,7 +12,7 @@ from elastane.materials.compiler.errors import UnsupportedError
 from elastane.materials.compiler.graph import Constant, Graph
 from elastane.materials.compiler.operations import OPERATIONS, Level
 from elastane.materials.compiler.qfunctions import Field, QFunction
-from elastane.materials.model import Material
+from elastane.materials.model import Choices, Material
 
 #: Longest right-hand side before a term gets a name of its own.
 LINE_WIDTH = 64
@@ -42,15 +42,15 @@ SIGNATURE = (
 
 
 def emit_file(
-    graph: Graph, material: Material, kernel_name: str, qfunctions: Sequence[QFunction]
+    graph: Graph, material: Material, choices: Choices, qfunctions: Sequence[QFunction]
 ) -> str:
     """Return the C file of a material.
 
     Each function comes twice: with the parameters from the context and, as `<name>_field`, from one
     more input.
     """
-    names = [parameter.name for parameter in material.kernel_parameters]
-    parts = [_heading(material, kernel_name), PROLOGUE]
+    names = material.scalars(choices)
+    parts = [_heading(material, material.kernel_name(choices)), PROLOGUE]
     for qfunction in qfunctions:
         parts += [emit_function(graph, qfunction, names, from_field=False)]
         parts += [emit_function(graph, qfunction, names, from_field=True)]

@@ -12,7 +12,7 @@ import numpy as np
 from elastane.materials.compiler.graph import Graph
 from elastane.materials.compiler.interpret import interpret, scalar
 from elastane.materials.compiler.stablehlo import Tensor
-from elastane.materials.model import Material
+from elastane.materials.model import Choices, Material, Parameter
 
 #: Index pairs of the six components of a symmetric tensor, in the order of `lower.MEASURE_SHAPE`.
 SYMMETRIC = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
@@ -44,20 +44,27 @@ def tensor_inputs(graph: Graph, name: str) -> Tensor:
     return np.array([[graph.input(f"{name}_{i}{j}") for j in range(3)] for i in range(3)])
 
 
+def parameter_inputs(graph: Graph, parameter: Parameter, choices: Choices) -> Tensor:
+    """Return the input nodes of the entries of a parameter, in its shape."""
+    nodes = [graph.input(name) for name in parameter.scalar_names(choices)]
+    return np.array(nodes, dtype=np.int64).reshape(parameter.extent(choices))
+
+
 def build_formulas(
-    material: Material, energy_text: str, derivatives_text: str, *, seeded: bool
+    material: Material, choices: Choices, energy_text: str, derivatives_text: str, *, seeded: bool
 ) -> Formulas:
     """Return the formulas of a material from its energy and derivatives in StableHLO.
 
     Args:
         material: The material.
+        choices: Its options and sizes.
         energy_text: (measure, parameters...) -> ψ.
         derivatives_text: (measure, increment, parameters...[, seed]) -> (S, dS).
         seeded: Whether the derivatives take the seed of the reverse mode, which is 1.
     """
     graph = Graph()
     H, dH = tensor_inputs(graph, "H"), tensor_inputs(graph, "dH")
-    parameters = [scalar(graph.input(p.name)) for p in material.kernel_parameters]
+    parameters = [parameter_inputs(graph, p, choices) for p in material.kernel_parameters]
     seed = [scalar(graph.constant(1.0))] if seeded else []
     if material.measure == "H":
         measure, increment = H, dH

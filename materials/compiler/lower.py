@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax.extend import core
 
 from elastane.materials.compiler.errors import UnsupportedError
-from elastane.materials.model import Material
+from elastane.materials.model import Choices, Material
 
 _MATRIX = "write 3 x 3 formulas out, see elastane.materials.invariants"
 _NO_RULE = "Enzyme ignores rules of one's own and would differentiate what is inside"
@@ -45,38 +45,39 @@ REFUSED: Mapping[str, str] = {
 
 #: Shape of the measure of strain that the lowered functions take: E enters as its six components
 #: 00 11 22 12 02 01, so that its derivatives are those of a symmetric tensor.
-MEASURE_SHAPE: Mapping[str, tuple[int, ...]] = {"H": (3, 3), "E": (6,)}
+MEASURE_SHAPE: Mapping[str, tuple[int, ...]] = {"H": (3, 3), "E": (6,), "principal": (3,)}
 
 
-def lower(material: Material, options: Mapping[str, str]) -> str:
+def lower(material: Material, choices: Choices) -> str:
     """Return the energy as StableHLO: (measure, parameters...) -> ψ.
 
     Raises:
         UnsupportedError: If the energy uses what later stages cannot differentiate.
     """
-    _refuse(jax.make_jaxpr(energy(material, options))(*_arguments(material)).jaxpr)
-    return _text(energy(material, options), *_arguments(material))
+    function, arguments = energy(material, choices), _arguments(material, choices)
+    _refuse(jax.make_jaxpr(function)(*arguments).jaxpr)
+    return _text(function, *arguments)
 
 
-def lower_jax_derivatives(material: Material, options: Mapping[str, str]) -> str:
+def lower_jax_derivatives(material: Material, choices: Choices) -> str:
     """Return JAX's own derivatives as StableHLO: (measure, increment, parameters...) -> (S, dS).
 
     S is the derivative of ψ by the measure and dS its derivative along the increment.  The check
     compares Enzyme with them.
     """
-    gradient = jax.grad(energy(material, options))
+    gradient = jax.grad(energy(material, choices))
 
     def derivatives(x: jax.Array, dx: jax.Array, *parameters: jax.Array) -> Any:
         return jax.jvp(lambda y: gradient(y, *parameters), (x,), (dx,))
 
-    measure, *parameters = _arguments(material)
+    measure, *parameters = _arguments(material, choices)
     return _text(derivatives, measure, measure, *parameters)
 
 
-def energy(material: Material, options: Mapping[str, str]) -> Callable[..., jax.Array]:
+def energy(material: Material, choices: Choices) -> Callable[..., jax.Array]:
     """Return ψ as a function of the measure in the shape of MEASURE_SHAPE and the parameters."""
-    strain_energy = partial(material.energy, **options)
-    if material.measure == "H":
+    strain_energy = partial(material.energy, **material.energy_options(choices))
+    if material.measure != "E":
         return strain_energy
 
     def of_components(e: jax.Array, *parameters: jax.Array) -> jax.Array:
@@ -86,9 +87,12 @@ def energy(material: Material, options: Mapping[str, str]) -> Callable[..., jax.
     return of_components
 
 
-def _arguments(material: Material) -> list[jax.ShapeDtypeStruct]:
-    measure = jax.ShapeDtypeStruct(MEASURE_SHAPE[material.measure], jnp.float64)
-    return [measure] + [jax.ShapeDtypeStruct((), jnp.float64)] * len(material.kernel_parameters)
+def _arguments(material: Material, choices: Choices) -> list[jax.ShapeDtypeStruct]:
+    shapes = [parameter.extent(choices) for parameter in material.kernel_parameters]
+    return [
+        jax.ShapeDtypeStruct(shape, jnp.float64)
+        for shape in (MEASURE_SHAPE[material.measure], *shapes)
+    ]
 
 
 def _text(function: Callable[..., Any], *arguments: jax.ShapeDtypeStruct) -> str:

@@ -2,7 +2,6 @@
 
 import importlib.metadata
 import json
-from collections.abc import Mapping
 from pathlib import Path
 
 import jax
@@ -16,12 +15,10 @@ from elastane.materials.compiler.lower import lower, lower_jax_derivatives
 from elastane.materials.compiler.qfunctions import QFunction, build_qfunctions
 from elastane.materials.compiler.split import count_flops, count_functions, jacobian_nodes, split
 from elastane.materials.kernels import code_hash, source_hash
-from elastane.materials.model import Material
+from elastane.materials.model import Choices, Material
 
 
-def compile_material(
-    material: Material, options: Mapping[str, str], folder: Path
-) -> tuple[Path, Path]:
+def compile_material(material: Material, choices: Choices, folder: Path) -> tuple[Path, Path]:
     """Write the C file and the manifest of a material into a folder and return their paths.
 
     Raises:
@@ -29,26 +26,26 @@ def compile_material(
         CheckError: If the result breaks a law.
     """
     jax.config.update("jax_enable_x64", True)
-    options = material.resolve_options(options)
-    name = material.kernel_name(options)
-    energy = lower(material, options)
+    choices = material.resolve_choices(choices)
+    name = material.kernel_name(choices)
+    energy = lower(material, choices)
     derivatives = differentiate(energy, len(material.kernel_parameters))
-    formulas = build_formulas(material, energy, derivatives, seeded=True)
+    formulas = build_formulas(material, choices, energy, derivatives, seeded=True)
     independent = build_formulas(
-        material, energy, lower_jax_derivatives(material, options), seeded=False
+        material, choices, energy, lower_jax_derivatives(material, choices), seeded=False
     )
-    errors = check_derivatives(material, formulas, independent)
+    errors = check_derivatives(material, choices, formulas, independent)
     choice = split(formulas)
-    errors |= check_split(material, formulas, choice)
+    errors |= check_split(material, choices, formulas, choice)
     qfunctions = build_qfunctions(formulas, choice)
     graph = formulas.graph
-    code = emit_file(graph, material, name, qfunctions)
+    code = emit_file(graph, material, choices, qfunctions)
     tangent = jacobian_nodes(graph, choice)
     manifest = {
         "name": name,
         "model": material.name,
-        "options": options,
-        "parameters": [parameter.name for parameter in material.kernel_parameters],
+        "options": choices,
+        "parameters": list(material.scalars(choices)),
         "num_stored": len(choice.stored),
         "functions": {q.name: _describe(q) for q in qfunctions},
         "flops": {q.name: count_flops(graph, graph.live(q.results)) for q in qfunctions},

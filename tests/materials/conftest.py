@@ -25,7 +25,7 @@ class Compiled:
     def __init__(self, chosen: KernelSet) -> None:
         self.material = chosen.material
         self.name = chosen.name
-        self.kernels = find_kernels(chosen.material, chosen.options)
+        self.kernels = find_kernels(chosen.material, chosen.choices)
         self.library = ctypes.CDLL(str(self.kernels.build()))
 
     @property

@@ -47,8 +47,10 @@ def with_energy(energy: Energy, measure: Literal["H", "E"] = "H") -> Material:
 def formulas_of(material: Material) -> tuple[Formulas, Formulas]:
     text = lower.lower(material, {})
     num_parameters = len(material.kernel_parameters)
-    ours = build_formulas(material, text, differentiate(text, num_parameters), seeded=True)
-    theirs = build_formulas(material, text, lower.lower_jax_derivatives(material, {}), seeded=False)
+    ours = build_formulas(material, {}, text, differentiate(text, num_parameters), seeded=True)
+    theirs = build_formulas(
+        material, {}, text, lower.lower_jax_derivatives(material, {}), seeded=False
+    )
     return ours, theirs
 
 
@@ -198,7 +200,7 @@ def test_a_mistake_in_any_component_is_caught(
     for component in (0, 5):
         broken = planted(ours, quantity, component, MISTAKES[mistake])
         with pytest.raises(CheckError):
-            check.check_derivatives(NEO_HOOKEAN, broken, theirs)
+            check.check_derivatives(NEO_HOOKEAN, {}, broken, theirs)
 
 
 @pytest.mark.parametrize("quantity", ["P", "dP"])
@@ -208,14 +210,14 @@ def test_a_mistake_is_caught_without_jax_too(
     """Where both derivatives share a mistake, Taylor's test remains."""
     ours, theirs = (planted(x, quantity, 4, MISTAKES["factor"]) for x in neo_hookean)
     with pytest.raises(CheckError, match="is the derivative of"):
-        check.check_derivatives(NEO_HOOKEAN, ours, theirs)
+        check.check_derivatives(NEO_HOOKEAN, {}, ours, theirs)
 
 
 def test_a_split_that_stores_too_little_is_caught(neo_hookean: tuple[Formulas, Formulas]) -> None:
     ours, _ = neo_hookean
     good = split.split(ours)
     with pytest.raises(CheckError, match="split: storing enough"):
-        check.check_split(NEO_HOOKEAN, ours, replace(good, stored=good.stored[1:]))
+        check.check_split(NEO_HOOKEAN, {}, ours, replace(good, stored=good.stored[1:]))
 
 
 def test_a_split_with_another_tangent_is_caught(neo_hookean: tuple[Formulas, Formulas]) -> None:
@@ -223,7 +225,7 @@ def test_a_split_with_another_tangent_is_caught(neo_hookean: tuple[Formulas, For
     good = split.split(ours)
     changed = (ours.graph.negate(good.dP[0]), *good.dP[1:])
     with pytest.raises(CheckError, match="split: the split tangent is the tangent"):
-        check.check_split(NEO_HOOKEAN, ours, replace(good, dP=changed))
+        check.check_split(NEO_HOOKEAN, {}, ours, replace(good, dP=changed))
 
 
 # Energies of E, and constructs that models of one's own may use -----------------------------------

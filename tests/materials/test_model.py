@@ -172,7 +172,7 @@ def test_unknown_options_are_refused(
 
 def test_the_default_option_is_the_first() -> None:
     model = MODELS["neo-hookean-isochoric"]
-    assert model.resolve_options({}) == {"volumetric": "quadratic"}
+    assert model.resolve_choices({}) == {"volumetric": "quadratic"}
     assert model.kernel_name({"volumetric": "j2"}) == "neo-hookean-isochoric-j2"
 
 

@@ -68,7 +68,7 @@ def test_affine_displacement_is_exact_on_a_distorted_mesh(
             distorted,
             degree,
             [affine(side, AFFINE) for side in BOX_SIDES],
-            RegionMaterial(chosen.material, given, chosen.options),
+            RegionMaterial(chosen.material, given, chosen.choices),
             newton=NewtonSettings(rtol=1e-15, atol=1e-14),
         )
     )

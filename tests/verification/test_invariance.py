@@ -44,7 +44,7 @@ def free_body(chosen: KernelSet, degree: int, cells: tuple[int, int, int] = (1, 
     given = {name: formula(value) for name, value in chosen.material.examples[0].items()}
     return start(
         problem(
-            Box(cells=cells), degree, [], RegionMaterial(chosen.material, given, chosen.options)
+            Box(cells=cells), degree, [], RegionMaterial(chosen.material, given, chosen.choices)
         )
     )
 
