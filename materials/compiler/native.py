@@ -27,6 +27,16 @@ FLAGS = (
     "-fno-trapping-math",
 )
 
+#: What stands before a source whose numbers are to be `float`; generated QFunctions leave the
+#: choice to it.
+SINGLE_PRECISION = """\
+#include <tgmath.h>
+#define CEED_QFUNCTION(name) int name
+#define CeedPragmaSIMD _Pragma("omp simd")
+typedef float CeedScalar;
+typedef int CeedInt;
+"""
+
 #: Tried in this order where $CC is not set.
 COMPILERS = ("gcc", "cc", "clang")
 
@@ -35,18 +45,24 @@ class NativeBuildError(RuntimeError):
     """A C source could not be built on this machine."""
 
 
-def build_library(source: str, name: str) -> Path:
+def build_library(source: str, name: str, *, single: bool = False) -> Path:
     """Return a shared library built from C99 source, from the cache if it was built before.
 
     Args:
         source: Text of the source.
         name: Used in file names only.
+        single: Whether the numbers of a generated QFunction are `float`.
 
     Raises:
         NativeBuildError: If there is no compiler or it refuses the source.
     """
     compiler = find_compiler()
     command = [*compiler, *FLAGS, *_machine_flags(compiler)]
+    if single:
+        source, name = SINGLE_PRECISION + source, f"{name}-single"
+        # Only gcc has it; elsewhere constants stay doubles, which is slower but no less accurate.
+        flag = "-fsingle-precision-constant"
+        command += [flag] if _accepts(compiler, flag) else []
     key = digest(source, shlex.join(command), _compiler_version(compiler), _processor())
     folder = cache_folder() / "libraries"
     folder.mkdir(parents=True, exist_ok=True)
