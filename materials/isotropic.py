@@ -7,6 +7,7 @@ Reference: W. Slaughter, The Linearized Theory of Elasticity, Birkhäuser 2002, 
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
 
@@ -124,19 +125,21 @@ def isotropic_with(*further: Parameter) -> Parametrization:
     """Return the parametrization by any two elastic constants and further parameters."""
     needed = [parameter.name for parameter in further if parameter.default is None]
     free = [parameter.name for parameter in further if parameter.default is not None]
-    names = {parameter.name for parameter in further}
-
-    def convert_with(given: Mapping[str, Values]) -> dict[str, Values]:
-        elastic = {name: value for name, value in given.items() if name not in names}
-        return convert(elastic) | {name: given[name] for name in names}
-
+    names = frozenset(parameter.name for parameter in further)
     return Parametrization(
         parameters=(*PARAMETERS, *further),
         combinations=tuple(frozenset((*pair, *needed)) for pair in LAME),
         takes=", ".join([ISOTROPIC.takes, *needed])
         + (f" and, if wanted, {', '.join(free)}" if free else ""),
-        convert=convert_with,
+        # Not a function inside this one: ranks send materials to each other.
+        convert=partial(_convert_with, names),
     )
+
+
+def _convert_with(names: frozenset[str], given: Mapping[str, Values]) -> dict[str, Values]:
+    """Return the elastic constants for two of them, and the further parameters of these names."""
+    elastic = {name: value for name, value in given.items() if name not in names}
+    return convert(elastic) | {name: given[name] for name in sorted(names)}
 
 
 #: Two ordinary solids: a stiff compressible and a soft, nearly incompressible one.

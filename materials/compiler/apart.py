@@ -1,4 +1,4 @@
-"""Run a Python module in a process of its own, with limits: what users write is executed there only.
+"""Run a Python module in a process of its own, with limits: the only place where users' code runs.
 
     run_apart("elastane.materials.compiler", ["--here", ...])
 
