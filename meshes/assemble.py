@@ -19,7 +19,7 @@ from elastane.meshes.entities import find_entities
 from elastane.meshes.file_mesh import Block, FileMesh, MeshError
 from elastane.meshes.file_surfaces import find_surfaces
 from elastane.meshes.lagrange import gauss_lobatto, interpolation
-from elastane.meshes.mesh import Floats, Ints, Mesh
+from elastane.meshes.mesh import Floats, Ints, Mesh, MeshField
 from elastane.meshes.orderings import VTK_20, serendipity
 
 #: Region of the cells that are in no set.
@@ -70,14 +70,20 @@ def assemble(file_mesh: FileMesh) -> Assembly:
     mesh = Mesh(
         cells=cells,
         coordinates=np.concatenate(
-            [_coordinates(block, file_mesh.points, geometry_degree) for block in blocks]
+            [_at_nodes(block, file_mesh.points, geometry_degree) for block in blocks]
         ),
         geometry_degree=geometry_degree,
         regions=regions,
         cell_regions=cell_regions,
         surfaces=surfaces,
+        fields=_fields(file_mesh, geometry_degree),
     )
     check_determinants(mesh, names)
+    warnings += [
+        f"the field {name!r} is given for cells and at nodes; the values at nodes are left out"
+        for name in file_mesh.cell_fields
+        if name in file_mesh.point_fields
+    ]
     num_orphans = len(file_mesh.points) - len(used)
     if num_orphans:
         warnings.append(f"{num_orphans} nodes belong to no hexahedron and are left out")
@@ -123,6 +129,15 @@ def _check_indices(file_mesh: FileMesh) -> None:
             if not (0 < len(name) <= 200 and name.isprintable()):
                 raise MeshError(f"{name[:40]!r} cannot be the name of a {kind}")
             _check_range(f"members of {kind} {name!r}", members, limit)
+    for fields, length in (
+        (file_mesh.cell_fields, num_cells),
+        (file_mesh.point_fields, num_points),
+    ):
+        for name, values in fields.items():
+            if not (0 < len(name) <= 200 and name.isprintable()):
+                raise MeshError(f"{name[:40]!r} cannot be the name of a field")
+            if len(values) != length:
+                raise MeshError(f"the field {name!r} has {len(values)} values, {length} are needed")
 
 
 def _check_range(what: str, indices: Ints, limit: int) -> None:
@@ -146,16 +161,27 @@ def _corner_points(block: Block) -> Ints:
     return block.nodes[:, corner_nodes(_degree(block))]
 
 
-def _coordinates(block: Block, points: Floats, geometry_degree: int) -> Floats:
-    """Return coordinates at the Gauss-Lobatto nodes; the file's nodes stand at equal distances."""
+def _at_nodes(block: Block, at_points: Floats, geometry_degree: int) -> Floats:
+    """Return values at the Gauss-Lobatto nodes; the file's nodes stand at equal distances."""
     degree = _degree(block)
-    positions = points[block.nodes]
+    values = at_points[block.nodes]
     if block.nodes.shape[1] == 20:
-        positions = np.moveaxis(np.tensordot(serendipity(), positions, axes=(1, 1)), 0, 1)
+        values = np.moveaxis(np.tensordot(serendipity(), values, axes=(1, 1)), 0, 1)
     matrix = interpolation(
         np.linspace(-1.0, 1.0, degree + 1), gauss_lobatto(geometry_degree + 1)[0]
     )
-    return apply_tensor((matrix, matrix, matrix), positions)
+    return apply_tensor((matrix, matrix, matrix), values)
+
+
+def _fields(file_mesh: FileMesh, geometry_degree: int) -> dict[str, MeshField]:
+    at_nodes = {
+        name: np.concatenate(
+            [_at_nodes(block, values, geometry_degree) for block in file_mesh.blocks]
+        )
+        for name, values in file_mesh.point_fields.items()
+    }
+    in_cells = {name: values[:, None, :] for name, values in file_mesh.cell_fields.items()}
+    return {name: MeshField(values) for name, values in (at_nodes | in_cells).items()}
 
 
 def _regions(cell_sets: Mapping[str, Ints], num_cells: int) -> tuple[tuple[str, ...], Ints]:

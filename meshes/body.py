@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from elastane.meshes.mesh import Mesh
 
@@ -24,6 +24,11 @@ class Body(ABC):
     @abstractmethod
     def region_names(self) -> tuple[str, ...]:
         """Return the names of the regions that `build` gives."""
+
+    @property
+    def field_components(self) -> Mapping[str, int]:
+        """Return the components of each field that comes with the mesh: only files have any."""
+        return {}
 
     @abstractmethod
     def num_cells(self, refine: int) -> int:

@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 
 from elastane.meshes.lagrange import differentiation, gauss, gauss_lobatto, interpolation
-from elastane.meshes.mesh import Floats, Ints, Mesh
+from elastane.meshes.mesh import Floats, Ints, Mesh, MeshField
 
 #: Points whose gradients are held at once: few enough for the cache of a core.
 _CHUNK = 1 << 15
@@ -41,6 +41,15 @@ def _apply_last(matrix: Floats, grid: Floats) -> Floats:
     """
     rows = grid.reshape(-1, grid.shape[-1]) @ matrix.T
     return np.moveaxis(rows.reshape(*grid.shape[:-1], -1), -1, 2)
+
+
+def field_values(field: MeshField, points_1d: Floats) -> Floats:
+    """Return a field at the tensor grid of points, shape (num_cells, num_points, components)."""
+    num_cells, num_nodes, num_components = field.values.shape
+    if not field.is_nodal:
+        return np.broadcast_to(field.values, (num_cells, len(points_1d) ** 3, num_components))
+    matrix = interpolation(gauss_lobatto(round(num_nodes ** (1 / 3)))[0], points_1d)
+    return apply_tensor((matrix, matrix, matrix), field.values)
 
 
 def map_gradients(coordinates: Floats, geometry_degree: int, points_1d: Floats) -> Floats:

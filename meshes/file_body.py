@@ -1,5 +1,6 @@
 """A body whose mesh is in a file."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +38,12 @@ class MeshFile(Body):
     def region_names(self) -> tuple[str, ...]:
         """Return the names of the regions in the file."""
         return self.content.mesh.regions
+
+    @property
+    def field_components(self) -> Mapping[str, int]:
+        """Return the components of each field in the file."""
+        fields = self.content.mesh.fields
+        return {name: field.num_components for name, field in fields.items()}
 
     def num_cells(self, refine: int) -> int:
         """Return the number of cells after that many uniform refinements."""

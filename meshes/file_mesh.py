@@ -7,12 +7,14 @@ process to its parent as plain arrays.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from elastane.meshes.mesh import Floats, Ints
 
 _SETS = ("cell_sets", "quadrilateral_sets", "side_sets", "node_sets")
+_FIELDS = ("cell_fields", "point_fields")
 
 
 class MeshError(ValueError):
@@ -53,6 +55,8 @@ class FileMesh:
         side_sets: Pairs (cell, facet) of each named set.
         node_sets: Points of each named set.
         unsupported: How many elements there are of those kinds that no cell can be made of.
+        cell_fields: Numbers for each cell by name, shape (num_cells, 1 or 3); NaN is none.
+        point_fields: Numbers at each point by name, shape (num_points, 1 or 3); NaN is none.
     """
 
     points: Floats
@@ -63,6 +67,8 @@ class FileMesh:
     side_sets: Mapping[str, Ints] = field(default_factory=dict)
     node_sets: Mapping[str, Ints] = field(default_factory=dict)
     unsupported: Mapping[str, int] = field(default_factory=dict)
+    cell_fields: Mapping[str, Floats] = field(default_factory=dict)
+    point_fields: Mapping[str, Floats] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
         """Write the arrays into one file."""
@@ -71,6 +77,10 @@ class FileMesh:
             arrays[f"nodes_{index}"], arrays[f"numbers_{index}"] = block.nodes, block.numbers
         for family in _SETS:
             arrays |= _pack(family, getattr(self, family))
+        for kind in _FIELDS:
+            fields = getattr(self, kind)
+            arrays[f"{kind}_names"] = np.array(list(fields), dtype=str)
+            arrays |= {f"{kind}_{index}": field for index, field in enumerate(fields.values())}
         arrays["unsupported"] = np.array(list(self.unsupported), dtype=str)
         arrays["unsupported_count"] = np.array(list(self.unsupported.values()), dtype=np.int64)
         with path.open("wb") as file:
@@ -85,7 +95,14 @@ class FileMesh:
         unsupported = zip(
             arrays["unsupported"].tolist(), arrays["unsupported_count"].tolist(), strict=True
         )
-        sets = {family: _unpack(family, arrays) for family in _SETS}
+        named: dict[str, Any] = {family: _unpack(family, arrays) for family in _SETS}
+        named |= {
+            kind: {
+                name: arrays[f"{kind}_{index}"]
+                for index, name in enumerate(arrays[f"{kind}_names"].tolist())
+            }
+            for kind in _FIELDS
+        }
         return cls(
             points=arrays["points"],
             blocks=tuple(
@@ -94,7 +111,7 @@ class FileMesh:
             ),
             quadrilaterals=arrays["quadrilaterals"],
             unsupported=dict(unsupported),
-            **sets,
+            **named,
         )
 
 

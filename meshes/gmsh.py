@@ -1,7 +1,7 @@
 """Gmsh's MSH files, versions 2 and 4.1, text and binary.
 
 Physical groups of volumes become sets of cells, those of surfaces sets of quadrilaterals; elements
-of lower dimension serve nothing else and are skipped.
+of lower dimension serve nothing else and are skipped.  Views of scalars and vectors become fields.
 
 Reference: Gmsh reference manual, MSH file format and MSH file format version 2 (legacy).
 """
@@ -9,6 +9,7 @@ Reference: Gmsh reference manual, MSH file format and MSH file format version 2 
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from elastane.meshes.mesh import Ints
 from elastane.meshes.msh_2 import read_msh_2_binary, read_msh_2_text
 from elastane.meshes.msh_4 import read_msh_4
 from elastane.meshes.msh_elements import MshContent, MshGroup
+from elastane.meshes.msh_fields import gather, read_msh_fields
 from elastane.meshes.number_index import NumberIndex
 from elastane.meshes.number_stream import BinaryNumbers, NumberStream, TextNumbers
 from elastane.meshes.orderings import from_other
@@ -39,25 +41,26 @@ def read_gmsh(path: Path) -> FileMesh:
     for needed in ("MeshFormat", "Nodes", "Elements"):
         if needed not in sections:
             raise MeshError(f"there is no section ${needed}: no complete MSH file")
-    names = _physical_names(sections.get("PhysicalNames", b""))
+    names = _physical_names(sections.get("PhysicalNames", [b""])[0])
     return _file_mesh(_read_sections(sections), names)
 
 
-def _sections(content: bytes) -> dict[str, bytes]:
-    """Return what stands between $Name and $EndName, by name."""
-    sections: dict[str, bytes] = {}
+def _sections(content: bytes) -> dict[str, list[bytes]]:
+    """Return what stands between each $Name and $EndName, by name."""
+    sections: dict[str, list[bytes]] = {}
     position = 0
     while start := _SECTION.search(content, position):
         end = content.find(b"$End" + start[1], start.end())
         name = start[1].decode()
         if end < 0:
             raise MeshError(f"section ${name} does not end; was the file cut off?")
-        sections.setdefault(name, content[start.end() : end])
+        sections.setdefault(name, []).append(content[start.end() : end])
         position = end + len("$End") + len(name)
     return sections
 
 
-def _read_sections(sections: Mapping[str, bytes]) -> MshContent:
+def _read_sections(every: Mapping[str, list[bytes]]) -> MshContent:
+    sections = {name: parts[0] for name, parts in every.items()}
     header = _FORMAT.match(sections["MeshFormat"])
     if header is None:
         raise MeshError("section $MeshFormat must begin with version, file type and data size")
@@ -67,15 +70,21 @@ def _read_sections(sections: Mapping[str, bytes]) -> MshContent:
     if binary and size_bytes not in (4, 8):
         raise MeshError(f"section $MeshFormat: a data size of {size_bytes} bytes is not read")
     byte_order = _byte_order(sections["MeshFormat"][header.end() :]) if binary else ""
-    if version < 3.0:
-        return read_msh_2_binary(sections, byte_order) if binary else read_msh_2_text(sections)
 
     def stream(name: str) -> NumberStream:
         if binary:
             return BinaryNumbers(name, sections[name], byte_order, size_bytes)
         return TextNumbers(name, sections[name])
 
-    return read_msh_4(sections, stream)
+    if version >= 3.0:
+        content = read_msh_4(sections, stream)
+    else:
+        content = read_msh_2_binary(sections, byte_order) if binary else read_msh_2_text(sections)
+    element_fields, node_fields = (
+        tuple(read_msh_fields(name, every.get(name, ()), byte_order))
+        for name in ("ElementData", "NodeData")
+    )
+    return replace(content, element_fields=element_fields, node_fields=node_fields)
 
 
 def _byte_order(one: bytes) -> str:
@@ -107,15 +116,20 @@ def _file_mesh(content: MshContent, names: Mapping[tuple[int, int], str]) -> Fil
         families.setdefault(group.type.family, []).append(group)
     points = NumberIndex("node", content.node_numbers)
     hexahedra = sorted(families.get("hexahedron", []), key=lambda group: group.type.num_nodes)
+    blocks = _blocks(hexahedra, points)
+    numbers = [block.numbers for block in blocks if content.element_fields]
+    cells = NumberIndex("element", np.concatenate([np.empty(0, dtype=np.int64), *numbers]))
     surfaces = [group for group in families.get("quadrilateral", []) if group.physical]
     corners = [points(group.nodes[:, :4], group.numbers) for group in surfaces]
     return FileMesh(
         points=content.points,
-        blocks=_blocks(hexahedra, points),
+        blocks=blocks,
         cell_sets=_sets(hexahedra, 3, "region", names),
         quadrilaterals=np.concatenate([np.empty((0, 4), dtype=np.int64), *corners]),
         quadrilateral_sets=_sets(surfaces, 2, "surface", names),
         unsupported=_unsupported(content.groups),
+        cell_fields=gather(content.element_fields, cells),
+        point_fields=gather(content.node_fields, points),
     )
 
 

@@ -14,7 +14,7 @@ Conventions (the only place where they stand):
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,39 @@ EDGE_CORNERS: Ints = np.array(
 
 
 @dataclass(frozen=True)
+class MeshField:
+    """Numbers that come with a mesh: one at each place (a scalar) or three (a vector).
+
+    Attributes:
+        values: One for the whole of a cell, or one at each node of its element map, shape
+            (num_cells, 1 or (geometry_degree + 1)³, components); NaN where there is none.
+    """
+
+    values: Floats
+
+    @property
+    def num_components(self) -> int:
+        """Return 1 for a scalar, 3 for a vector."""
+        return self.values.shape[2]
+
+    @property
+    def is_nodal(self) -> bool:
+        """Return whether there is a value at each node rather than one for a cell."""
+        return self.values.shape[1] > 1
+
+    @property
+    def kind(self) -> str:
+        """Return what it is in words, e.g. "vector, constant in each cell"."""
+        components = {1: "scalar", 3: "vector"}[self.num_components]
+        return f"{components}, {'at the nodes' if self.is_nodal else 'constant in each cell'}"
+
+    def missing(self) -> NDArray[np.bool_]:
+        """Return which cells have no finite value somewhere, shape (num_cells,)."""
+        finite: NDArray[np.bool_] = np.isfinite(self.values).all(axis=(1, 2))
+        return ~finite
+
+
+@dataclass(frozen=True)
 class Mesh:
     """A mesh of hexahedra.
 
@@ -57,6 +90,7 @@ class Mesh:
         regions: Region name of each region number.
         cell_regions: Region number of each cell, shape (num_cells,).
         surfaces: For each surface name the pairs (cell, facet) on it, shape (num_facets, 2).
+        fields: Numbers that came with the mesh, by name.
     """
 
     cells: Ints
@@ -65,6 +99,7 @@ class Mesh:
     regions: tuple[str, ...]
     cell_regions: Ints
     surfaces: Mapping[str, Ints]
+    fields: Mapping[str, MeshField] = field(default_factory=dict)
 
     @property
     def num_cells(self) -> int:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from elastane.meshes.file_mesh import MeshError
 from elastane.meshes.mesh import Floats, Ints
+from elastane.meshes.msh_fields import MshField
 
 
 @dataclass(frozen=True)
@@ -57,17 +58,21 @@ class MshGroup:
 
 @dataclass(frozen=True)
 class MshContent:
-    """Nodes and elements.
+    """Nodes and elements, and what else is said of them.
 
     Attributes:
         node_numbers: The file's own numbers of the nodes, shape (num_nodes,).
         points: Their coordinates, shape (num_nodes, 3).
         groups: The elements.
+        element_fields: Numbers for elements.
+        node_fields: Numbers for nodes.
     """
 
     node_numbers: Ints
     points: Floats
     groups: Sequence[MshGroup]
+    element_fields: Sequence[MshField] = ()
+    node_fields: Sequence[MshField] = ()
 
 
 def find_element_type(number: int) -> ElementType:

@@ -39,7 +39,7 @@ class NumberIndex:
         Raises:
             MeshError: If a number is not in the list.
         """
-        place, known = self._find(numbers)
+        place, known = self.find(numbers)
         if not known.all():
             first = np.argwhere(~known)[0]
             user = "" if users is None else f"element {users[first[0]]} uses "
@@ -50,10 +50,11 @@ class NumberIndex:
 
     def among(self, numbers: Ints) -> Ints:
         """Return the places of those numbers that are in the list."""
-        place, known = self._find(numbers)
+        place, known = self.find(numbers)
         return place[known]
 
-    def _find(self, numbers: Ints) -> tuple[Ints, np.ndarray]:
+    def find(self, numbers: Ints) -> tuple[Ints, np.ndarray]:
+        """Return a place for each number, and whether the number is in the list."""
         place = np.searchsorted(self._sorted, numbers)
         place = np.minimum(place, max(len(self._sorted) - 1, 0))
         if len(self._sorted) == 0:

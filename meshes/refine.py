@@ -9,11 +9,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from elastane.meshes.element_map import apply_tensor, corner_nodes
+from elastane.meshes.element_map import apply_tensor, corner_nodes, field_values
 from elastane.meshes.entities import Entities, find_entities
 from elastane.meshes.grid import grid_corners
 from elastane.meshes.lagrange import gauss_lobatto, interpolation
-from elastane.meshes.mesh import EDGE_CORNERS, FACET_CORNERS, Floats, Ints, Mesh
+from elastane.meshes.mesh import EDGE_CORNERS, FACET_CORNERS, Floats, Ints, Mesh, MeshField
 
 
 def refine_mesh(mesh: Mesh, times: int) -> Mesh:
@@ -27,11 +27,14 @@ def change_geometry_degree(mesh: Mesh, geometry_degree: int) -> Mesh:
     """Return the mesh with maps of another degree, interpolated at its nodes."""
     if geometry_degree == mesh.geometry_degree:
         return mesh
-    matrix = interpolation(
-        gauss_lobatto(mesh.geometry_degree + 1)[0], gauss_lobatto(geometry_degree + 1)[0]
-    )
+    nodes = gauss_lobatto(geometry_degree + 1)[0]
+    matrix = interpolation(gauss_lobatto(mesh.geometry_degree + 1)[0], nodes)
     coordinates = apply_tensor((matrix, matrix, matrix), mesh.coordinates)
-    return replace(mesh, coordinates=coordinates, geometry_degree=geometry_degree)
+    fields = {
+        name: MeshField(field_values(field, nodes)) if field.is_nodal else field
+        for name, field in mesh.fields.items()
+    }
+    return replace(mesh, coordinates=coordinates, geometry_degree=geometry_degree, fields=fields)
 
 
 def _split(mesh: Mesh) -> Mesh:
@@ -40,11 +43,19 @@ def _split(mesh: Mesh) -> Mesh:
     children = lattice[:, corners[..., 0] + 3 * (corners[..., 1] + 3 * corners[..., 2])]
     return Mesh(
         cells=children.reshape(-1, 8),
-        coordinates=_child_coordinates(mesh),
+        coordinates=_on_children(mesh.coordinates, mesh.geometry_degree),
         geometry_degree=mesh.geometry_degree,
         regions=mesh.regions,
         cell_regions=np.repeat(mesh.cell_regions, 8),
         surfaces={name: _child_facets(facets) for name, facets in mesh.surfaces.items()},
+        fields={
+            name: MeshField(
+                _on_children(field.values, mesh.geometry_degree)
+                if field.is_nodal
+                else np.repeat(field.values, 8, axis=0)
+            )
+            for name, field in mesh.fields.items()
+        },
     )
 
 
@@ -63,16 +74,17 @@ def _lattice_vertices(entities: Entities) -> Ints:
     return lattice
 
 
-def _child_coordinates(mesh: Mesh) -> Floats:
-    nodes = gauss_lobatto(mesh.geometry_degree + 1)[0]
+def _on_children(values: Floats, geometry_degree: int) -> Floats:
+    """Return nodal values of the cells at the nodes of their children."""
+    nodes = gauss_lobatto(geometry_degree + 1)[0]
     halves = [interpolation(nodes, 0.5 * (nodes + side)) for side in (-1.0, 1.0)]
     children = [
-        apply_tensor((halves[i], halves[j], halves[k]), mesh.coordinates)
+        apply_tensor((halves[i], halves[j], halves[k]), values)
         for k in range(2)
         for j in range(2)
         for i in range(2)
     ]
-    return np.stack(children, axis=1).reshape(-1, *mesh.coordinates.shape[1:])
+    return np.stack(children, axis=1).reshape(-1, *values.shape[1:])
 
 
 def _child_facets(facets: Ints) -> Ints:

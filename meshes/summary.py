@@ -65,6 +65,7 @@ def summarise_file(path: Path) -> str:
         *_sizes(content.mesh),
         *_regions(content.mesh),
         *_surfaces(content.mesh),
+        *_fields(content.mesh),
         f"worst element    {content.element_numbers[worst.cell]} in region "
         f"{content.mesh.regions[content.mesh.cell_regions[worst.cell]]} at {_point(worst.middle)}: "
         f"scaled Jacobian {worst.scaled_jacobian:.3f} (1 is a box, 0 is flat)",
@@ -107,6 +108,20 @@ def _surfaces(mesh: Mesh) -> list[str]:
         area = facet_areas(mesh, facets).sum()
         lines.append(f"  {name:<20} {len(facets):>9,} facets  area {area:.6g}")
     lines.append(f"  {'(in no surface)':<20} {untagged.sum():>9,} facets")
+    return lines
+
+
+def _fields(mesh: Mesh) -> list[str]:
+    """Return a line for each field; there are none for most files."""
+    lines = ["fields"] if mesh.fields else []
+    for name, field in mesh.fields.items():
+        lengths = np.linalg.norm(field.values, axis=2) if field.num_components > 1 else field.values
+        known = lengths[np.isfinite(lengths)]
+        what = "length" if field.num_components > 1 else "values"
+        extent = f"{what} from {known.min():.6g} to {known.max():.6g}" if len(known) else "empty"
+        without = int(field.missing().sum())
+        missing = f", none in {without:,} cells" if without else ""
+        lines.append(f"  {name:<20} {field.kind}   {extent}{missing}")
     return lines
 
 

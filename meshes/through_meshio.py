@@ -2,14 +2,14 @@
 
 meshio keeps VTK's node orders and knows neither regions nor surfaces; integers per cell that
 usually mean them are taken for both: cells with value 3 form `region-3`, surface elements
-`surface-3`.
+`surface-3`.  Scalars and vectors become fields.
 """
 
 import io
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from elastane.meshes.file_mesh import Block, FileMesh, MeshError
-from elastane.meshes.mesh import Ints
+from elastane.meshes.mesh import Floats, Ints
 from elastane.meshes.orderings import from_other
 
 #: Names, in small letters without punctuation, of data that number regions and surfaces.
@@ -115,7 +115,34 @@ def _file_mesh(mesh: Any, lagrange: str) -> FileMesh:
         quadrilaterals=np.concatenate(corners),
         quadrilateral_sets=_sets("surface", surface_tags),
         unsupported=dict(unsupported),
+        cell_fields=_cell_fields(mesh),
+        point_fields=_fields(mesh.point_data),
     )
+
+
+def _cell_fields(mesh: Any) -> dict[str, Floats]:
+    """Return the fields of the hexahedra, counted through all blocks."""
+    inside = [block.type in _HEXAHEDRA for block in mesh.cells]
+    if not any(inside):
+        return {}
+    return _fields(
+        {
+            name: np.concatenate(
+                [part for part, wanted in zip(parts, inside, strict=True) if wanted]
+            )
+            for name, parts in mesh.cell_data.items()
+        }
+    )
+
+
+def _fields(named: Mapping[str, Any]) -> dict[str, Floats]:
+    """Return what is numbers, one or three at each place."""
+    fields = {}
+    for name, values in named.items():
+        array = np.asarray(values)
+        if array.dtype.kind in "fiu" and array.ndim <= 2 and array[:1].size in (1, 3):
+            fields[name] = array.reshape(len(array), -1).astype(np.float64)
+    return fields
 
 
 def _tags(mesh: Any) -> list[Ints]:

@@ -2,10 +2,11 @@
 
 Rank 0 builds the mesh, a graph partitioner splits it, and each rank keeps its cells, without
 overlap.  What belongs to a cell (geometry, region, surfaces of its facets) travels with it as cell
-data, so that no later step needs the whole mesh.
+data, so that no later step needs the whole mesh; so do the fields of the mesh.
 """
 
 import ctypes
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,7 @@ from mpi4py import MPI
 from numpy.typing import NDArray
 from petsc4py import PETSc
 
-from elastane.meshes.mesh import Floats, Ints, Mesh
+from elastane.meshes.mesh import Floats, Ints, Mesh, MeshField
 
 #: PETSc's corner of each corner in tensor order: DMPlex turns the lower face the other way round.
 PLEX_CORNERS = np.array([0, 3, 1, 2, 4, 5, 7, 6])
@@ -50,6 +51,7 @@ class Topology:
             (num_cells, 6, num_surfaces).
         num_global_cells: Cells of the whole mesh.
         partitioner: Name of the partitioner used.
+        fields: Numbers that came with the mesh, of the cells of this rank.
     """
 
     plex: PETSc.DMPlex
@@ -64,6 +66,7 @@ class Topology:
     facet_surfaces: NDArray[np.bool_]
     num_global_cells: int
     partitioner: str
+    fields: Mapping[str, MeshField]
 
     def facets(self, surface: str) -> Ints:
         """Return the pairs (cell, facet) of this rank on a surface, shape (n, 2)."""
@@ -107,11 +110,17 @@ def facet_entities() -> list[Ints]:
 def distribute(mesh: Mesh | None, comm: MPI.Comm) -> Topology:
     """Return each rank's part of a mesh that rank 0 holds (elsewhere `mesh` is None)."""
     names = comm.bcast(
-        (mesh.regions, tuple(mesh.surfaces), mesh.geometry_degree, mesh.num_cells)
+        (
+            mesh.regions,
+            tuple(mesh.surfaces),
+            mesh.geometry_degree,
+            mesh.num_cells,
+            {name: field.values.shape[1:] for name, field in mesh.fields.items()},
+        )
         if mesh is not None
         else None
     )
-    regions, surfaces, geometry_degree, num_global_cells = names
+    regions, surfaces, geometry_degree, num_global_cells, field_shapes = names
     cells = (
         mesh.cells[:, np.argsort(PLEX_CORNERS)]
         if mesh is not None
@@ -123,7 +132,8 @@ def distribute(mesh: Mesh | None, comm: MPI.Comm) -> Topology:
         3, cells.astype(PETSc.IntType), np.zeros((num_vertices, 3)), interpolate=True, comm=comm
     )
     num_words = -(-len(surfaces) // BITS_PER_WORD)
-    widths = (8, 3 * (geometry_degree + 1) ** 3, 1, 1, 6 * num_words)
+    field_widths = [nodes * components for nodes, components in field_shapes.values()]
+    widths = (8, 3 * (geometry_degree + 1) ** 3, 1, 1, 6 * num_words, *field_widths)
     cell_data = _pack(mesh, num_words) if mesh is not None else np.zeros((0, sum(widths)))
     vertex_data = np.arange(num_vertices, dtype=float)[:, None]
 
@@ -137,7 +147,9 @@ def distribute(mesh: Mesh | None, comm: MPI.Comm) -> Topology:
         cell_data = _migrate(plex_0, migration, cell_layout, cell_data)
         vertex_data = _migrate(plex_0, migration, vertex_layout, vertex_data)
 
-    numbers, coordinates, region, number, words = np.split(cell_data, np.cumsum(widths)[:-1], 1)
+    numbers, coordinates, region, number, words, *fields = np.split(
+        cell_data, np.cumsum(widths)[:-1], 1
+    )
     corners = numbers.astype(np.int64)
     return Topology(
         plex=plex,
@@ -154,6 +166,10 @@ def distribute(mesh: Mesh | None, comm: MPI.Comm) -> Topology:
         facet_surfaces=_unpack_bits(words, len(surfaces)),
         num_global_cells=num_global_cells,
         partitioner=partitioner,
+        fields={
+            name: MeshField(np.ascontiguousarray(values).reshape(len(corners), *shape))
+            for (name, shape), values in zip(field_shapes.items(), fields, strict=True)
+        },
     )
 
 
@@ -169,6 +185,7 @@ def _pack(mesh: Mesh, num_words: int) -> Floats:
             mesh.cell_regions[:, None].astype(float),
             np.arange(mesh.num_cells, dtype=float)[:, None],
             words.reshape(mesh.num_cells, 6 * num_words),
+            *(field.values.reshape(mesh.num_cells, -1) for field in mesh.fields.values()),
         ],
         axis=1,
     )
