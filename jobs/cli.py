@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from elastane.jobs.faults import JobFileError
+from elastane.jobs.material_commands import add_commands
 from elastane.jobs.states import ExitCode
 from elastane.jobs.templates import KINDS
 from elastane.jobs.versions import installed_version
@@ -86,31 +87,6 @@ def _init(options: argparse.Namespace) -> ExitCode:
     return ExitCode.CONVERGED
 
 
-def _materials_list(options: argparse.Namespace) -> ExitCode:
-    from elastane.materials.describe import list_models
-
-    _say(list_models())
-    return ExitCode.CONVERGED
-
-
-def _materials_show(options: argparse.Namespace) -> ExitCode:
-    from elastane.materials import find_model
-    from elastane.materials.describe import describe
-
-    _say(describe(find_model(options.name)))
-    return ExitCode.CONVERGED
-
-
-def _materials_code(options: argparse.Namespace) -> ExitCode:
-    from elastane.materials import find_model
-    from elastane.materials.kernels import find_kernels
-
-    given = (option.partition("=") for option in options.option)
-    choices = {name: value for name, _, value in given}
-    _say(find_kernels(find_model(options.name), choices).source)
-    return ExitCode.CONVERGED
-
-
 def _mesh_info(options: argparse.Namespace) -> ExitCode:
     from elastane.meshes.summary import summarise_file
 
@@ -165,18 +141,7 @@ def _parser() -> argparse.ArgumentParser:
                       help=f"one of {', '.join(KINDS)}")  # fmt: skip
     init.set_defaults(command=_init)
 
-    materials = commands.add_parser("materials", parents=[common], help="the material models")
-    materials.set_defaults(command=_materials_list)
-    actions = materials.add_subparsers(metavar="list | show NAME | code NAME")
-    listing = actions.add_parser("list", parents=[common], help="all models")
-    listing.set_defaults(command=_materials_list)
-    show = actions.add_parser("show", parents=[common], help="one model and its parameters")
-    show.add_argument("name")
-    show.set_defaults(command=_materials_show)
-    code = actions.add_parser("code", parents=[common], help="the generated C of a model")
-    code.add_argument("name")
-    code.add_argument("option", nargs="*", help="such as volumetric=j2")
-    code.set_defaults(command=_materials_code)
+    add_commands(commands, common)
 
     mesh = commands.add_parser("mesh", parents=[common], help="meshes")
     mesh_actions = mesh.add_subparsers(required=True, metavar="info FILE")

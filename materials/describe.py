@@ -1,10 +1,14 @@
 """What the command line tells about materials, as text."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
 
 from elastane.materials import MODELS
-from elastane.materials.kernels import find_kernels
-from elastane.materials.model import Material, Parameter
+from elastane.materials.kernels import Kernels, find_kernels
+from elastane.materials.model import Choices, Material, Parameter
 
 
 def list_models() -> str:
@@ -12,10 +16,17 @@ def list_models() -> str:
     return _table((name, material.title) for name, material in MODELS.items())
 
 
-def describe(material: Material) -> str:
-    """Return all that a user may want to know of a material, ending in a line for a job file."""
-    example = ", ".join(f"{name}: {value:g}" for name, value in material.examples[0].items())
-    kernels = find_kernels(material)
+def describe(material: Material, choices: Choices | None = None) -> str:
+    """Return all that a user may want to know of a material, ending in a line for a job file.
+
+    Args:
+        material: The material.
+        choices: Options and sizes, whose kernels are described; the default ones if left out.
+    """
+    kernels = find_kernels(material, choices)
+    example = ", ".join(
+        f"{name}: {_value(value)}" for name, value in material.examples_of(choices or {})[0].items()
+    )
     strain = "finite strain" if material.finite_strain else "small strain and rotation"
     parts = [
         f"{material.name}: {material.title}",
@@ -26,19 +37,46 @@ def describe(material: Material) -> str:
     if material.options:
         parts += ["Options, the default first:"]
         parts += [f"    {name}: {', '.join(values)}" for name, values in material.options.items()]
+    if material.sizes:
+        parts += ["Sizes, which follow from the lengths of the lists:"]
+        parts += [
+            f"    {name}: {sizes[0]} to {sizes[-1]}" for name, sizes in material.sizes.items()
+        ]
     parts += [
-        f"Its kernels take {', '.join(kernels.parameters)}; at a point they store "
-        f"{kernels.num_stored} numbers and apply the tangent with {kernels.flops['jacobian']} "
-        "operations.",
+        f"Kernels {kernels.name}, at a point:",
+        _table(_costs(kernels)),
         f"In a job file: {{model: {material.name}, {example}}}",
         f"Reference: {material.reference}",
     ]
     return "\n".join(parts)
 
 
+def _costs(kernels: Kernels) -> Iterator[tuple[str, ...]]:
+    """Yield rows on what the kernels cost."""
+    yield "    parameters", ", ".join(kernels.parameters)
+    yield "    stored", f"{kernels.num_stored} doubles from the residual for the tangent"
+    for function, words in (("residual", "stress"), ("jacobian", "tangent")):
+        calls = kernels.manifest["calls"][function]
+        further = ", ".join(f"{count} {name}" for name, count in calls.items())
+        yield (
+            f"    {words}",
+            f"{kernels.flops[function]} additions and multiplications"
+            + (f"; {further}" if further else ""),
+        )
+
+
+def _value(value: Any) -> str:
+    """Return a value as a job file writes it."""
+    return f"{value:g}" if np.ndim(value) == 0 else json.dumps(np.asarray(value).tolist())
+
+
 def _row(parameter: Parameter) -> tuple[str, str, str, str]:
     unit = "-" if parameter.unit == "1" else parameter.unit
-    return f"    {parameter.name}", unit, parameter.bounds, parameter.meaning
+    shape = f"[{', '.join(map(str, parameter.shape))}]" if parameter.shape else ""
+    bounds = parameter.bounds
+    if parameter.default is not None:
+        bounds += f"; {parameter.default:g} if left out"
+    return f"    {parameter.name}{shape}", unit, bounds, parameter.meaning
 
 
 def _table(rows: Iterable[tuple[str, ...]]) -> str:

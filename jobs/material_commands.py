@@ -1,0 +1,114 @@
+"""`elastane materials`: the models, their parameters, their curves and their C."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from elastane.jobs.states import ExitCode
+from elastane.materials import Material, ParameterError, find_model
+
+
+def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
+    """Add `materials` and its actions to the commands of the command line."""
+    materials = commands.add_parser("materials", parents=[common], help="the material models")
+    materials.set_defaults(command=_list)
+    actions = materials.add_subparsers(metavar="list | show NAME | code NAME")
+    listing = actions.add_parser("list", parents=[common], help="all models")
+    listing.set_defaults(command=_list)
+
+    show = actions.add_parser(
+        "show", parents=[common], help="formula, parameters, cost and curves of a model"
+    )
+    show.add_argument("--plot", type=Path, metavar="DIR",
+                      help="write stress-stretch curves there, as PNG and CSV")  # fmt: skip
+    show.set_defaults(command=_show)
+
+    code = actions.add_parser("code", parents=[common], help="the generated C of a model")
+    code.set_defaults(command=_code)
+    for action in (show, code):
+        action.add_argument("name", metavar="NAME")
+        action.add_argument(
+            "entries", nargs="*", metavar="KEY=VALUE",
+            help="options and parameters, such as volumetric=j2 or mu=0.6,1.3",
+        )  # fmt: skip
+
+
+def _list(options: argparse.Namespace) -> ExitCode:
+    from elastane.materials.describe import list_models
+
+    _say(list_models())
+    return ExitCode.CONVERGED
+
+
+def _show(options: argparse.Namespace) -> ExitCode:
+    from elastane.materials.describe import describe
+
+    material = _material(options.name)
+    given, choices = read_entries(material, options.entries)
+    _say(describe(material, {**choices, **material.sizes_of(given)}))
+    if options.plot is not None:
+        _plot(material, given, choices, options.plot)
+    return ExitCode.CONVERGED
+
+
+def _plot(material: Material, given: dict[str, Any], choices: dict[str, str], folder: Path) -> None:
+    """Write the curves for the parameters given, or else for the first example."""
+    from elastane.materials.curves import plot_material
+    from elastane.materials.points import PointKernels
+
+    used = given or dict(material.examples_of(choices)[0])
+    values = ", ".join(f"{name} {json.dumps(value)}" for name, value in used.items())
+    kernels = PointKernels.of(material, used, choices)
+    paths, remarks = plot_material(kernels, f"{kernels.kernels.name}: {values}", folder)
+    for line in (*remarks, *(f"wrote {path}" for path in paths)):
+        _say(line)
+
+
+def _code(options: argparse.Namespace) -> ExitCode:
+    from elastane.materials.kernels import find_kernels
+
+    material = _material(options.name)
+    given, choices = read_entries(material, options.entries)
+    _say(find_kernels(material, {**choices, **material.sizes_of(given)}).source)
+    return ExitCode.CONVERGED
+
+
+def _material(name: str) -> Material:
+    """Return the material of that name."""
+    return find_model(name)
+
+
+def read_entries(
+    material: Material, entries: Iterable[str]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the parameters and the options of entries KEY=VALUE.
+
+    A value of a parameter is a number, numbers between commas, or JSON.
+
+    Raises:
+        ParameterError: If an entry is not of that form; what a material takes is checked where
+            the values are used.
+    """
+    given: dict[str, Any] = {}
+    choices: dict[str, str] = {}
+    for entry in entries:
+        name, equals, text = entry.partition("=")
+        if not equals:
+            raise ParameterError(name, f"KEY=VALUE is needed, got {entry!r}")
+        if name in material.options:
+            choices[name] = text
+            continue
+        try:
+            given[name] = json.loads(f"[{text}]" if "," in text and "[" not in text else text)
+        except json.JSONDecodeError:
+            raise ParameterError(
+                name, f"{name} must be a number or a list of numbers, got {text!r}"
+            ) from None
+    return given, choices
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
