@@ -55,8 +55,9 @@ class Parameter:
         unit: SI unit; "1" for a ratio.
         meaning: What it is, in words.
         minimum: Lower bound.
-        maximum: Upper bound, not allowed itself.
+        maximum: Upper bound.
         minimum_allowed: Whether the lower bound itself is allowed.
+        maximum_allowed: Whether the upper bound itself is allowed.
         remedy: What to do about a value outside the bounds.
         shape: Axes of an array, each its length or the name of a size: ("families", 3).
         direction: Whether the last axis, of length 3, holds directions; they are made unit vectors.
@@ -73,6 +74,7 @@ class Parameter:
     shape: tuple[int | str, ...] = ()
     direction: bool = False
     default: float | None = None
+    maximum_allowed: bool = False
 
     @property
     def bounds(self) -> str:
@@ -83,8 +85,10 @@ class Parameter:
             return "any finite number"
         if math.isinf(self.maximum):
             return f"{'at least' if self.minimum_allowed else 'greater than'} {self.minimum:g}"
-        if self.minimum_allowed:
-            return f"at least {self.minimum:g} and less than {self.maximum:g}"
+        if self.minimum_allowed or self.maximum_allowed:
+            lower = "at least" if self.minimum_allowed else "greater than"
+            upper = "at most" if self.maximum_allowed else "less than"
+            return f"{lower} {self.minimum:g} and {upper} {self.maximum:g}"
         return f"between {self.minimum:g} and {self.maximum:g}, both excluded"
 
     def extent(self, choices: Choices) -> tuple[int, ...]:
@@ -141,7 +145,8 @@ class Parameter:
             )
             return values / lengths
         above = values >= self.minimum if self.minimum_allowed else values > self.minimum
-        good = np.isfinite(values) & above & (values < self.maximum)
+        below = values <= self.maximum if self.maximum_allowed else values < self.maximum
+        good = np.isfinite(values) & above & below
         if not good.all():
             remedy = f"; {self.remedy}" if self.remedy else ""
             raise ParameterError(
@@ -149,6 +154,13 @@ class Parameter:
                 f"{self.name} must be {self.bounds}, got {_first(values, ~good)}{remedy}",
             )
         return values if values.ndim else float(values)
+
+
+#: What the solver sets for materials whose stress depends on the rate of the strain: the time from
+#: the end of the last converged step.  It is 0 at that end itself.
+TIME_INCREMENT = Parameter(
+    "time_increment", "s", "time since the last converged step", minimum=0.0, minimum_allowed=True
+)
 
 
 @dataclass(frozen=True)
@@ -225,12 +237,16 @@ class Material:
             directions among the parameters leaves the energy as it is (all rotations, if there are
             no directions); "none": nothing of that kind is claimed.
         textbook: The energy as the reference prints it: a function of F, a (3, 3) array of mpmath
-            numbers, and of the kernel parameters by name.  Written without any care for rounding,
-            it is evaluated in 50 digits to check the energy.
+            numbers, and, by keyword, of the kernel parameters (by the names of `scalars`) and of
+            the options.  Written without any care for rounding, it is evaluated in 50 digits to
+            check the energy.
         history: What is remembered at each point from the end of the last converged step;
             `default` is the value at the start.
         update: The history at the end of a step: a function of the arguments of the energy that
             returns an array for each entry of `history`; None without a history.
+        stored_energy: What is reported as strain energy, a function of the arguments of the energy:
+            the potential of one step in time is no stored energy.  None where `energy` is.
+        base: The material that this one is made of, if it is made of another.
         file: File that the material was read from, None for a built-in one.
         content: Hash of that file.
     """
@@ -251,6 +267,8 @@ class Material:
     textbook: Callable[..., Any] | None = None
     history: tuple[Parameter, ...] = ()
     update: Callable[..., Any] | None = None
+    stored_energy: Callable[..., Any] | None = None
+    base: "Material | None" = None
     file: Path | None = None
     content: str = ""
 
@@ -296,6 +314,39 @@ class Material:
             for parameter in self.kernel_parameters
             for name in parameter.scalar_names(resolved)
         )
+
+    @property
+    def depends_on_rate(self) -> bool:
+        """Return whether the solver must give the time increment."""
+        return TIME_INCREMENT in self.parametrization.parameters
+
+    def initial_history(self, choices: Choices | None = None) -> dict[str, float]:
+        """Return the history at the start by the names of its entries, in order."""
+        resolved = self.resolve_choices(choices or {})
+        return {
+            name: entry.default or 0.0
+            for entry in self.history
+            for name in entry.scalar_names(resolved)
+        }
+
+    def example_history(self, choices: Choices, seed: int) -> dict[str, float]:
+        """Return a history to check the material with, the same for each seed.
+
+        Its entries are up to 0.1 away from their initial values: a part of the stresses and strains
+        of the examples.
+        """
+        generator = np.random.default_rng(seed)
+        bounds = [
+            (entry.minimum, entry.maximum)
+            for entry in self.history
+            for _ in entry.scalar_names(choices)
+        ]
+        return {
+            name: float(np.clip(value + generator.uniform(-0.1, 0.1), low, high))
+            for (name, value), (low, high) in zip(
+                self.initial_history(choices).items(), bounds, strict=True
+            )
+        }
 
     def sizes_of(self, given: Mapping[str, Given]) -> dict[str, int]:
         """Return the sizes that the values show; those that none shows are left out.

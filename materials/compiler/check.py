@@ -11,6 +11,8 @@ strain, with
     rotations   ψ(Q F - I) = ψ(F - I) and P(Q F - I) = Q P(F - I); of a material for small strain,
                 ψ(H + W) = ψ(H) and P(H + W) = P(H) for skew W
     digits      double precision against 50 digits
+    history     of a material that has one: rest keeps the one at the start, rotations change no new
+                one, and both digits and the laws above hold after any other
 
 All but the last are evaluated in 50 digits, where rounding cannot excuse anything.
 """
@@ -66,7 +68,7 @@ def check_derivatives(
         CheckError: If a law is broken.
     """
     worst: dict[str, float] = {}
-    for parameters in example_parameters(material, choices):
+    for parameters, at_start in _examples(material, choices):
         point, other = _Point(formulas, parameters), _Point(independent, parameters)
         for H, A, B in _samples():
             with mpmath.workdps(DIGITS):
@@ -75,7 +77,7 @@ def check_derivatives(
                     "P is the derivative of the energy": _energy_remainder(point, H, A),
                     "dP is the derivative of P": _stress_remainder(point, H, A),
                     "the tangent is symmetric": _asymmetry(point, H, A, B),
-                    "rest stores no energy and no stress": _rest(point, A),
+                    "rest stores no energy and no stress": _rest(point, A) if at_start else 0.0,
                     "rotations change nothing": _rotation(point, H, B, material.finite_strain),
                 }
                 rounded = {"doubles keep the digits": _rounding(point, H, A)}
@@ -95,13 +97,14 @@ def check_split(
     """
     graph = formulas.graph
     computed = jacobian_nodes(graph, choice)
-    strain = [x for x in depends_on(graph, computed, "H") if not graph.nodes[x].operands]
-    if strain:
-        names = ", ".join(str(graph.nodes[node].value) for node in strain)
+    state = depends_on(graph, computed, "H") | depends_on(graph, computed, "history")
+    missing = [x for x in state if not graph.nodes[x].operands]
+    if missing:
+        names = ", ".join(str(graph.nodes[node].value) for node in missing)
         raise CheckError("split", "storing enough", np.zeros((3, 3)), f"dP needs {names}")
     rewritten = replace(formulas, dP=choice.dP)
     worst: dict[str, float] = {}
-    for parameters in example_parameters(material, choices):
+    for parameters, _ in _examples(material, choices):
         point, other = _Point(rewritten, parameters), _Point(formulas, parameters)
         for H, A, _ in _samples():
             with mpmath.workdps(DIGITS):
@@ -109,6 +112,44 @@ def check_split(
                 rounded = {"doubles of the split tangent keep the digits": _rounding(point, H, A)}
             _judge("split", equal, EQUAL, H, worst)
             _judge("split", rounded, ROUNDING, H, worst)
+    return worst
+
+
+def check_history(material: Material, choices: Choices, formulas: Formulas) -> dict[str, float]:
+    """Return the largest relative error of the new history and of the energy that is reported.
+
+    Raises:
+        CheckError: If a law is broken.
+    """
+    if not formulas.history or formulas.stored_energy is None:
+        return {}
+    worst: dict[str, float] = {}
+    for parameters, at_start in _examples(material, choices):
+        point = _Point(formulas, parameters)
+        for H, A, _ in _samples():
+            with mpmath.workdps(DIGITS):
+                history, energy = point.history(H), point.stored_energy(H)
+                turned = _turned(H, A, material.finite_strain)
+                scale = 0 if H.any() else 1
+                equal = {
+                    "rotations change no history": _worst(
+                        [
+                            _relative(point.history(turned) - history, history + scale),
+                            _relative(point.stored_energy(turned) - energy, energy + scale),
+                        ]
+                    ),
+                    "rest keeps the history at the start": _kept(point) if at_start else 0.0,
+                }
+                rounded = {
+                    "doubles keep the digits of the history": _worst(
+                        [
+                            _relative(point.history_in_doubles(H) - history, history),
+                            _relative(point.stored_energy_in_doubles(H) - energy, energy),
+                        ]
+                    )
+                }
+            _judge("history", equal, EQUAL, H, worst)
+            _judge("history", rounded, ROUNDING, H, worst)
     return worst
 
 
@@ -131,6 +172,20 @@ def example_parameters(material: Material, choices: Choices) -> Iterator[dict[st
     """Yield the kernel parameters of the material's examples of these sizes, by scalar name."""
     for example in material.examples_of(choices):
         yield {name: float(value) for name, value in material.resolve(example, choices).items()}
+
+
+def _examples(material: Material, choices: Choices) -> Iterator[tuple[dict[str, float], bool]]:
+    """Yield inputs of the formulas but for strain, and whether the history is that at the start.
+
+    Each example of a material with a history comes twice, the second time after some history.
+    """
+    for seed, parameters in enumerate(example_parameters(material, choices)):
+        histories = [material.initial_history(choices)]
+        if material.history:
+            histories.append(material.example_history(choices, seed))
+        for number, history in enumerate(histories):
+            entries = {f"history_{k}": value for k, value in enumerate(history.values())}
+            yield parameters | entries, number == 0
 
 
 def _samples() -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]]:
@@ -170,10 +225,25 @@ class _Point:
         """Return ψ (as an array of one), P and dP to 50 digits."""
         return _parts(self._exactly(self._outputs, H, dH))
 
+    def history(self, H: Tensor) -> Tensor:
+        """Return the new history to 50 digits."""
+        return self._exactly(self.formulas.history, H, H)
+
+    def history_in_doubles(self, H: Tensor) -> Tensor:
+        """Return the new history in double precision."""
+        return self._in_doubles(self.formulas.history, H, H)
+
+    def stored_energy(self, H: Tensor) -> Any:
+        """Return the energy that is reported, to 50 digits."""
+        return self._exactly([self.formulas.stored_energy or 0], H, H)[0]
+
+    def stored_energy_in_doubles(self, H: Tensor) -> Any:
+        """Return the energy that is reported, in double precision."""
+        return self._in_doubles([self.formulas.stored_energy or 0], H, H)[0]
+
     def all_in_doubles(self, H: Tensor, dH: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return ψ (as an array of one), P and dP in double precision."""
-        inputs = {name: np.float64(value) for name, value in self._inputs(H, dH).items()}
-        return _parts(evaluate(self.formulas.graph, self._outputs, inputs))
+        return _parts(self._in_doubles(self._outputs, H, dH))
 
     @property
     def _outputs(self) -> list[int]:
@@ -182,6 +252,10 @@ class _Point:
     def _exactly(self, outputs: Sequence[int], H: Tensor, dH: Tensor) -> Tensor:
         inputs = {name: mpmath.mpf(value) for name, value in self._inputs(H, dH).items()}
         return evaluate_exactly(self.formulas.graph, outputs, inputs)
+
+    def _in_doubles(self, outputs: Sequence[int], H: Tensor, dH: Tensor) -> Tensor:
+        inputs = {name: np.float64(value) for name, value in self._inputs(H, dH).items()}
+        return evaluate(self.formulas.graph, outputs, inputs)
 
     def _inputs(self, H: Tensor, dH: Tensor) -> dict[str, Any]:
         tensors = {
@@ -237,9 +311,8 @@ def _rotation(point: _Point, H: Tensor, A: Tensor, finite_strain: bool) -> float
 
     At rest, where both vanish, the tangent gives the scale.
     """
-    W = (A - A.T) * mpmath.mpf(0.5)
-    Q = _rotation_matrix(W) if finite_strain else np.eye(3)
-    turned = Q.dot(H) + Q - np.eye(3) if finite_strain else H + W
+    Q = _rotation_matrix(_skew(A)) if finite_strain else np.eye(3)
+    turned = _turned(H, A, finite_strain)
     energy, P = point.energy(H), point.stress(H)
     scale = 0 if H.any() else point.stress_increment(H, A)
     return _worst(
@@ -248,6 +321,26 @@ def _rotation(point: _Point, H: Tensor, A: Tensor, finite_strain: bool) -> float
             _relative(point.stress(turned) - Q.dot(P), P + scale),
         ]
     )
+
+
+def _turned(H: Tensor, A: Tensor, finite_strain: bool) -> Tensor:
+    """Return H after a rotation made of A's skew part."""
+    W = _skew(A)
+    if not finite_strain:
+        return H + W
+    Q = _rotation_matrix(W)
+    return Q.dot(H) + Q - np.eye(3)
+
+
+def _skew(A: Tensor) -> Tensor:
+    return (A - A.T) * mpmath.mpf(0.5)
+
+
+def _kept(point: _Point) -> float:
+    """Return how far an update at rest is from the history before it."""
+    before = np.array([value for name, value in point.parameters.items() if "history_" in name])
+    after = point.history(np.zeros((3, 3)))
+    return _relative(after - before, before + 1)
 
 
 def _rotation_matrix(W: Tensor) -> Tensor:

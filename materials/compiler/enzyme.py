@@ -22,7 +22,7 @@ def differentiate(text: str, num_parameters: int) -> str:
 
     Args:
         text: Module whose `main` is (measure, parameters...) -> ψ.
-        num_parameters: Number of parameters.
+        num_parameters: Number of parameters, the arrays of the history included.
 
     Raises:
         UnsupportedError: If Enzyme cannot differentiate the module.

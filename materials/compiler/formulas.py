@@ -23,12 +23,14 @@ class Formulas:
     """What a material computes at a point, as nodes of a graph.
 
     Attributes:
-        graph: The graph; its inputs are H_iJ, dH_iJ and the kernel parameters.
+        graph: The graph; its inputs are H_iJ, dH_iJ, the kernel parameters and history_k.
         strain_energy: ψ.
         P: First Piola-Kirchhoff stress, row by row.
         dP: Its increment along dH, row by row.
         J: Volume ratio: det F, or 1 + tr ε if the material is not for finite strain.
         finite_strain: Whether the material is for finite strain.
+        stored_energy: What is reported as strain energy; None where ψ is.
+        history: The history at the end of a step; empty without one.
     """
 
     graph: Graph
@@ -37,6 +39,8 @@ class Formulas:
     dP: tuple[int, ...]
     J: int
     finite_strain: bool
+    stored_energy: int | None = None
+    history: tuple[int, ...] = ()
 
 
 def tensor_inputs(graph: Graph, name: str) -> Tensor:
@@ -50,6 +54,24 @@ def parameter_inputs(graph: Graph, parameter: Parameter, choices: Choices) -> Te
     return np.array(nodes, dtype=np.int64).reshape(parameter.extent(choices))
 
 
+def history_inputs(graph: Graph, material: Material, choices: Choices) -> list[Tensor]:
+    """Return the input nodes history_0, history_1, ... as arrays in the shapes of the history."""
+    arrays: list[Tensor] = []
+    first = 0
+    for entry in material.history:
+        last = first + len(entry.scalar_names(choices))
+        nodes = [graph.input(f"history_{k}") for k in range(first, last)]
+        arrays.append(np.array(nodes, dtype=np.int64).reshape(entry.extent(choices)))
+        first = last
+    return arrays
+
+
+def measure_inputs(graph: Graph, material: Material) -> Tensor:
+    """Return what the energy of a material takes of H or E, in the shape of MEASURE_SHAPE."""
+    H = tensor_inputs(graph, "H")
+    return H if material.measure == "H" else _green_lagrange(graph, H)
+
+
 def build_formulas(
     material: Material, choices: Choices, energy_text: str, derivatives_text: str, *, seeded: bool
 ) -> Formulas:
@@ -58,13 +80,14 @@ def build_formulas(
     Args:
         material: The material.
         choices: Its options and sizes.
-        energy_text: (measure, parameters...) -> ψ.
-        derivatives_text: (measure, increment, parameters...[, seed]) -> (S, dS).
+        energy_text: (measure, parameters..., history...) -> ψ.
+        derivatives_text: (measure, increment, parameters..., history...[, seed]) -> (S, dS).
         seeded: Whether the derivatives take the seed of the reverse mode, which is 1.
     """
     graph = Graph()
     H, dH = tensor_inputs(graph, "H"), tensor_inputs(graph, "dH")
     parameters = [parameter_inputs(graph, p, choices) for p in material.kernel_parameters]
+    parameters += history_inputs(graph, material, choices)
     seed = [scalar(graph.constant(1.0))] if seeded else []
     if material.measure == "H":
         measure, increment = H, dH

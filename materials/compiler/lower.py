@@ -49,21 +49,31 @@ MEASURE_SHAPE: Mapping[str, tuple[int, ...]] = {"H": (3, 3), "E": (6,), "princip
 
 
 def lower(material: Material, choices: Choices) -> str:
-    """Return the energy as StableHLO: (measure, parameters...) -> ψ.
+    """Return the energy as StableHLO: (measure, parameters..., history...) -> ψ.
 
     Raises:
         UnsupportedError: If the energy uses what later stages cannot differentiate.
     """
-    function, arguments = energy(material, choices), _arguments(material, choices)
-    _refuse(jax.make_jaxpr(function)(*arguments).jaxpr)
-    return _text(function, *arguments)
+    return lower_function(material, choices, material.energy)
+
+
+def lower_function(material: Material, choices: Choices, function: Callable[..., Any]) -> str:
+    """Return a function of the arguments of the energy as StableHLO.
+
+    Raises:
+        UnsupportedError: If it uses what later stages cannot differentiate.
+    """
+    of_components = _of_components(material, choices, function)
+    arguments = _arguments(material, choices)
+    _refuse(jax.make_jaxpr(of_components)(*arguments).jaxpr)
+    return _text(of_components, *arguments)
 
 
 def lower_jax_derivatives(material: Material, choices: Choices) -> str:
-    """Return JAX's own derivatives as StableHLO: (measure, increment, parameters...) -> (S, dS).
+    """Return JAX's own derivatives as StableHLO: (measure, increment, ...) -> (S, dS).
 
-    S is the derivative of ψ by the measure and dS its derivative along the increment.  The check
-    compares Enzyme with them.
+    S is the derivative of ψ by the measure and dS its derivative along the increment; parameters
+    and history follow these two.  The check compares Enzyme with them.
     """
     gradient = jax.grad(energy(material, choices))
 
@@ -75,20 +85,28 @@ def lower_jax_derivatives(material: Material, choices: Choices) -> str:
 
 
 def energy(material: Material, choices: Choices) -> Callable[..., jax.Array]:
-    """Return ψ as a function of the measure in the shape of MEASURE_SHAPE and the parameters."""
-    strain_energy = partial(material.energy, **material.energy_options(choices))
-    if material.measure != "E":
-        return strain_energy
+    """Return ψ as a function of the measure in the shape of MEASURE_SHAPE and what follows it."""
+    return _of_components(material, choices, material.energy)
 
-    def of_components(e: jax.Array, *parameters: jax.Array) -> jax.Array:
+
+def _of_components(
+    material: Material, choices: Choices, function: Callable[..., Any]
+) -> Callable[..., Any]:
+    """Return a function of the measure in the shape of MEASURE_SHAPE instead."""
+    chosen = partial(function, **material.energy_options(choices))
+    if material.measure != "E":
+        return chosen
+
+    def of_components(e: jax.Array, *further: jax.Array) -> Any:
         rows = [[e[0], e[5], e[4]], [e[5], e[1], e[3]], [e[4], e[3], e[2]]]
-        return strain_energy(jnp.stack([jnp.stack(row) for row in rows]), *parameters)
+        return chosen(jnp.stack([jnp.stack(row) for row in rows]), *further)
 
     return of_components
 
 
 def _arguments(material: Material, choices: Choices) -> list[jax.ShapeDtypeStruct]:
-    shapes = [parameter.extent(choices) for parameter in material.kernel_parameters]
+    further = (*material.kernel_parameters, *material.history)
+    shapes = [parameter.extent(choices) for parameter in further]
     return [
         jax.ShapeDtypeStruct(shape, jnp.float64)
         for shape in (MEASURE_SHAPE[material.measure], *shapes)

@@ -7,10 +7,15 @@ from pathlib import Path
 import jax
 
 from elastane.materials.compiler.cache import written_aside
-from elastane.materials.compiler.check import check_derivatives, check_split
+from elastane.materials.compiler.check import (
+    check_derivatives,
+    check_history,
+    check_split,
+)
 from elastane.materials.compiler.emit import emit_file
 from elastane.materials.compiler.enzyme import differentiate
 from elastane.materials.compiler.formulas import build_formulas
+from elastane.materials.compiler.history import add_history
 from elastane.materials.compiler.lower import lower, lower_jax_derivatives
 from elastane.materials.compiler.qfunctions import QFunction, build_qfunctions
 from elastane.materials.compiler.split import count_flops, count_functions, jacobian_nodes, split
@@ -29,12 +34,14 @@ def compile_material(material: Material, choices: Choices, folder: Path) -> tupl
     choices = material.resolve_choices(choices)
     name = material.kernel_name(choices)
     energy = lower(material, choices)
-    derivatives = differentiate(energy, len(material.kernel_parameters))
+    derivatives = differentiate(energy, len(material.kernel_parameters) + len(material.history))
     formulas = build_formulas(material, choices, energy, derivatives, seeded=True)
     independent = build_formulas(
         material, choices, energy, lower_jax_derivatives(material, choices), seeded=False
     )
     errors = check_derivatives(material, choices, formulas, independent)
+    formulas = add_history(material, choices, formulas)
+    errors |= check_history(material, choices, formulas)
     choice = split(formulas)
     errors |= check_split(material, choices, formulas, choice)
     qfunctions = build_qfunctions(formulas, choice)
@@ -47,6 +54,7 @@ def compile_material(material: Material, choices: Choices, folder: Path) -> tupl
         "options": choices,
         "parameters": list(material.scalars(choices)),
         "num_stored": len(choice.stored),
+        **({"history": material.initial_history(choices)} if material.history else {}),
         "functions": {q.name: _describe(q) for q in qfunctions},
         "flops": {q.name: count_flops(graph, graph.live(q.results)) for q in qfunctions},
         "calls": {q.name: count_functions(graph, graph.live(q.results)) for q in qfunctions},

@@ -6,13 +6,14 @@ in `qdata`; the formulas see H.  All arrays hold component k of point i at i + k
     gradients (9)    component c + 3 d is the derivative of component c by ξ_d
     qdata (10)       w det dX/dξ, then dξ_d/dX_J at 1 + 3 d + J
     diagnostics (9)  w times 1, σxx, σyy, σzz, σxy, σyz, σxz, J, ψ
+    history          what a material remembers, entry by entry; see `materials.model.Material`
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from elastane.materials.compiler.formulas import Formulas, dot
-from elastane.materials.compiler.graph import Graph
+from elastane.materials.compiler.formulas import Formulas
+from elastane.materials.compiler.graph import Graph, dot
 from elastane.materials.compiler.split import Split
 
 
@@ -48,8 +49,10 @@ QDATA = Field("qdata", 10)
 
 
 def build_qfunctions(formulas: Formulas, choice: Split) -> tuple[QFunction, ...]:
-    """Return residual, Jacobian, energy and diagnostics of a material."""
-    graph, inputs = formulas.graph, (GRADIENT, QDATA)
+    """Return residual, Jacobian, energy and diagnostics of a material, and the update if any."""
+    graph = formulas.graph
+    remembered = (Field("history", len(formulas.history)),) if formulas.history else ()
+    inputs = (GRADIENT, QDATA, *remembered)
     weight = component(graph, "qdata", 0)
     at_strain = _pull_back(graph, "H", "grad_u")
     at_strain_and_increment = at_strain | _pull_back(graph, "dH", "grad_du")
@@ -61,10 +64,19 @@ def build_qfunctions(formulas: Formulas, choice: Split) -> tuple[QFunction, ...]
     P = graph.substitute(formulas.P, at_strain)
     dP = graph.substitute(choice.dP, from_state)
     stored = graph.substitute(choice.stored, at_strain)
-    J, strain_energy = graph.substitute((formulas.J, formulas.strain_energy), at_strain)
+    stored_energy = formulas.stored_energy
+    energy = formulas.strain_energy if stored_energy is None else stored_energy
+    J, strain_energy = graph.substitute((formulas.J, energy), at_strain)
     det_F = J if formulas.finite_strain else graph.constant(1.0)
     weighted_energy = graph.multiply(weight, strain_energy)
     scaled = [graph.multiply(weight, x) for x in (*_cauchy_stress(graph, formulas), formulas.J)]
+    update = QFunction(
+        "update",
+        "the history at the end of a converged step",
+        inputs,
+        (Field("new_history", len(formulas.history)),),
+        tuple(graph.substitute(formulas.history, at_strain)),
+    )
     return (
         QFunction(
             "residual",
@@ -94,6 +106,7 @@ def build_qfunctions(formulas: Formulas, choice: Split) -> tuple[QFunction, ...]
             (Field("diagnostics", 9),),
             (weight, *graph.substitute(scaled, at_strain), weighted_energy),
         ),
+        *((update,) if formulas.history else ()),
     )
 
 

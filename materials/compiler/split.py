@@ -1,13 +1,13 @@
 """Fifth stage, second half: what the residual stores and what the Jacobian computes again.
 
-Every node that depends on H but not on dH may be stored by the residual or recomputed by the
-Jacobian.  Storing costs memory traffic, `STORAGE_COST` operations per number; the cheapest choice
-is a minimum cut of a network in which each node v has two vertices,
+Every node that depends on H or the history but not on dH may be stored by the residual or
+recomputed by the Jacobian.  Storing costs memory traffic, `STORAGE_COST` operations per number; the
+cheapest choice is a minimum cut of a network in which each node v has two vertices,
 
     needed(v) --- STORAGE_COST ---> recomputed(v) --- cost(v) ---> sink,
 
 an unbreakable edge from the source to needed(v) for what the tangent uses, and unbreakable edges
-from recomputed(v) to needed(u) for its operands u.  An input H_iJ can only be stored.
+from recomputed(v) to needed(u) for its operands u.  Inputs H_iJ and history_k can only be stored.
 
 PyTorch decides in the same way what a forward pass keeps for the backward pass
 (`min_cut_rematerialization_partition`).
@@ -95,7 +95,8 @@ def _price(graph: Graph, choice: Split) -> int:
 def _cut(graph: Graph, dP: tuple[int, ...]) -> tuple[int, ...]:
     """Return the nodes to store for a stress increment, by a minimum cut."""
     nodes = graph.live(dP)
-    tangent, state = depends_on(graph, nodes, "dH"), depends_on(graph, nodes, "H")
+    tangent = depends_on(graph, nodes, "dH")
+    state = depends_on(graph, nodes, "H") | depends_on(graph, nodes, "history")
     choices = [node for node in nodes if node in state and node not in tangent]
     place = {node: 2 * k for k, node in enumerate(choices)}
     source, sink = 2 * len(choices), 2 * len(choices) + 1
