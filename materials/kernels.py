@@ -23,7 +23,11 @@ GENERATED = Path(__file__).parent / "generated"
 COMMAND = "python -m elastane.materials.compiler"
 
 #: Modules whose functions no energy calls.
-WITHOUT_ENERGIES = {"elastane.materials.isotropic", "elastane.materials.model"}
+WITHOUT_ENERGIES = {
+    "elastane.materials.isotropic",
+    "elastane.materials.model",
+    "elastane.materials.textbook",
+}
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@
 Reference: L. Landau and E. Lifshitz, Theory of Elasticity, Pergamon 1986, section 4.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from elastane.materials import textbook
 from elastane.materials.invariants import inner, small_strain, trace
 from elastane.materials.isotropic import EXAMPLES, ISOTROPIC, LAME_LAMBDA, LAME_MU
 from elastane.materials.model import Material
@@ -21,6 +22,13 @@ def strain_energy(H: "Array", lame_lambda: "Array", lame_mu: "Array") -> "Array"
     return 0.5 * lame_lambda * trace(strain) ** 2 + lame_mu * inner(strain, strain)
 
 
+def textbook_energy(F: Any, *, lame_lambda: Any, lame_mu: Any) -> Any:
+    """Return ψ as printed, of mpmath numbers; see `Material.textbook`."""
+    H = F - textbook.identity()
+    strain = (H + H.T) / 2
+    return lame_lambda / 2 * sum(strain.diagonal()) ** 2 + lame_mu * (strain * strain).sum()
+
+
 LINEAR = Material(
     name="linear",
     title="linear elasticity: small strains and rotations",
@@ -31,4 +39,5 @@ LINEAR = Material(
     energy=strain_energy,
     finite_strain=False,
     examples=EXAMPLES,
+    textbook=textbook_energy,
 )

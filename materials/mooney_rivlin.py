@@ -10,10 +10,11 @@ Reference: G. Holzapfel, Nonlinear Solid Mechanics, Wiley 2000, section 6.5.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from elastane.materials import textbook
 from elastane.materials.invariants import (
     green_lagrange,
     log_volume_ratio,
@@ -74,6 +75,14 @@ def convert(given: Mapping[str, Values]) -> dict[str, Values]:
     return {"lame_lambda": lmbda, "mu1": mu1, "mu2": mu2}
 
 
+def textbook_energy(F: Any, *, lame_lambda: Any, mu1: Any, mu2: Any) -> Any:
+    """Return ψ as printed, of mpmath numbers; see `Material.textbook`."""
+    I1, I2, J = textbook.invariants(F)
+    L = textbook.log(J)
+    shape = mu1 / 2 * (I1 - 3) + mu2 / 2 * (I2 - 3)
+    return lame_lambda / 2 * L**2 - (mu1 + 2 * mu2) * L + shape
+
+
 MOONEY_RIVLIN = Material(
     name="mooney-rivlin",
     title="compressible Mooney-Rivlin solid",
@@ -90,6 +99,7 @@ MOONEY_RIVLIN = Material(
     ),
     kernel_parameters=(LAME_LAMBDA, MU1, MU2),
     energy=strain_energy,
+    textbook=textbook_energy,
     examples=(
         {"mu1": 0.5, "mu2": 0.5, "lame_lambda": 4.0},
         {"mu1": 1.0, "mu2": 0.25, "poissons_ratio": 0.4},

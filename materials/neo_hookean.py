@@ -8,8 +8,9 @@ Reference: J. Bonet and R. Wood, Nonlinear Continuum Mechanics for Finite Elemen
 Cambridge 2008, section 6.4.3.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from elastane.materials import textbook
 from elastane.materials.invariants import log_volume_ratio, shape_change
 from elastane.materials.isotropic import EXAMPLES, ISOTROPIC, LAME_LAMBDA, LAME_MU
 from elastane.materials.model import Material
@@ -23,6 +24,13 @@ def strain_energy(H: "Array", lame_lambda: "Array", lame_mu: "Array") -> "Array"
     return 0.5 * lame_lambda * log_volume_ratio(H) ** 2 + lame_mu * shape_change(H)
 
 
+def textbook_energy(F: Any, *, lame_lambda: Any, lame_mu: Any) -> Any:
+    """Return ψ as printed, of mpmath numbers; see `Material.textbook`."""
+    I1, _, J = textbook.invariants(F)
+    L = textbook.log(J)
+    return lame_lambda / 2 * L**2 - lame_mu * L + lame_mu / 2 * (I1 - 3)
+
+
 NEO_HOOKEAN = Material(
     name="neo-hookean",
     title="compressible neo-Hookean solid",
@@ -33,4 +41,5 @@ NEO_HOOKEAN = Material(
     kernel_parameters=(LAME_LAMBDA, LAME_MU),
     energy=strain_energy,
     examples=EXAMPLES,
+    textbook=textbook_energy,
 )

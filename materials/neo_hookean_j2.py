@@ -7,8 +7,9 @@ It agrees with `neo_hookean` at small strain only.
 Reference: P. Ciarlet, Mathematical Elasticity, volume I, North-Holland 1988, section 4.10.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from elastane.materials import textbook
 from elastane.materials.invariants import log1p_minus, shape_change, volume_change
 from elastane.materials.isotropic import EXAMPLES, ISOTROPIC, LAME_LAMBDA, LAME_MU
 from elastane.materials.model import Material
@@ -27,6 +28,13 @@ def strain_energy(H: "Array", lame_lambda: "Array", lame_mu: "Array") -> "Array"
     return lame_lambda * volumetric + lame_mu * shape_change(H)
 
 
+def textbook_energy(F: Any, *, lame_lambda: Any, lame_mu: Any) -> Any:
+    """Return ψ as printed, of mpmath numbers; see `Material.textbook`."""
+    I1, _, J = textbook.invariants(F)
+    L = textbook.log(J)
+    return lame_lambda / 4 * (J**2 - 1 - 2 * L) + lame_mu * ((I1 - 3) / 2 - L)
+
+
 NEO_HOOKEAN_J2 = Material(
     name="neo-hookean-j2",
     title="compressible neo-Hookean solid, volumetric term in J²",
@@ -36,4 +44,5 @@ NEO_HOOKEAN_J2 = Material(
     kernel_parameters=(LAME_LAMBDA, LAME_MU),
     energy=strain_energy,
     examples=EXAMPLES,
+    textbook=textbook_energy,
 )
