@@ -73,8 +73,7 @@ class MeshField:
 
     def missing(self) -> NDArray[np.bool_]:
         """Return which cells have no finite value somewhere, shape (num_cells,)."""
-        finite: NDArray[np.bool_] = np.isfinite(self.values).all(axis=(1, 2))
-        return ~finite
+        return np.asarray(~np.isfinite(self.values).all(axis=(1, 2)))
 
 
 @dataclass(frozen=True)

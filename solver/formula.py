@@ -20,6 +20,8 @@ from typing import NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from elastane.solver.sources import Places
+
 Floats = NDArray[np.float64]
 Value = Floats | np.float64
 Function = Callable[..., Value]
@@ -147,6 +149,15 @@ class Formula:
                 f"the formula {self.text!r} is {values[point]} at the point ({place}), t = {t:.6g}"
             )
         return values
+
+    @property
+    def is_vector(self) -> bool:
+        """Return False: a formula is a number at each place."""
+        return False
+
+    def at(self, places: Places) -> Floats:
+        """Return the values at places, shape (num_points,)."""
+        return self.evaluate(places.X, places.load_fraction)
 
     def load(self, X: Floats, t: float) -> Floats:
         """Return the load at fraction t: the value, scaled by t unless the formula names t."""

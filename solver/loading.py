@@ -10,7 +10,7 @@ import resource
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from mpi4py import MPI
 from numpy.typing import NDArray
 from petsc4py import PETSc
 
+from elastane.meshes.mesh import Mesh
+from elastane.meshes.names import unknown_name
 from elastane.meshes.topology import Topology, distribute
 from elastane.solver import log
 from elastane.solver.backends import BACKENDS, find_backend
@@ -104,7 +106,7 @@ class Run:
             # One compiler for all ranks: the others find its work in the cache.
             on_root(comm, lambda: build_kernels(problem.materials.values()))
         with self._phase("mesh"):
-            mesh = on_root(comm, lambda: problem.mesh.build(problem.degree))
+            mesh = on_root(comm, lambda: _build_mesh(problem))
         with self._phase("distribution"):
             self.topology = distribute(mesh, comm)
             del mesh
@@ -124,6 +126,7 @@ class Run:
                 self.topology.geometry_degree,
                 Points.gauss(problem.num_points_1d),
                 _materials(problem, self.topology),
+                self.topology.fields,
             )
             self.mechanics = Mechanics(
                 self.ceed,
@@ -349,6 +352,15 @@ class Run:
         with self._timed(f"setup: {name}"):
             yield
         self._event("phase", name=name, seconds=time.perf_counter() - started)
+
+
+def _build_mesh(problem: Problem) -> Mesh:
+    """Return the mesh with those fields that the materials need."""
+    mesh = problem.mesh.build(problem.degree)
+    needed = {name for material in problem.materials.values() for name in material.fields}
+    for name in needed - set(mesh.fields):
+        raise ValueError(unknown_name("field of the mesh", name, mesh.fields))
+    return replace(mesh, fields={name: mesh.fields[name] for name in sorted(needed)})
 
 
 def _materials(problem: Problem, topology: Topology) -> list[tuple[RegionMaterial, Ints]]:

@@ -12,7 +12,7 @@ Layouts, fixed by the generated QFunctions (`elastane.materials.compiler`):
 * `state`: what the residual stores for the Jacobian.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import libceed
@@ -20,7 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elastane.materials.kernels import Kernels, find_kernels
+from elastane.meshes.element_map import field_values
 from elastane.meshes.lagrange import gauss_lobatto, interpolation
+from elastane.meshes.mesh import MeshField
 from elastane.solver.ceed import (
     GRAD,
     NONE,
@@ -42,6 +44,7 @@ from elastane.solver.ceed import (
     touch,
 )
 from elastane.solver.problem import RegionMaterial
+from elastane.solver.sources import ANYWHERE, Places
 from elastane.solver.space import Space, tensor_interpolate
 
 Floats = NDArray[np.float64]
@@ -88,6 +91,7 @@ class Body:
         geometry_degree: Degree of the element maps.
         points: Quadrature points.
         materials: Pairs of a material and the elements that it fills.
+        fields: Fields of the mesh, of the elements of this rank.
     """
 
     def __init__(
@@ -97,10 +101,12 @@ class Body:
         geometry_degree: int,
         points: Points,
         materials: list[tuple[RegionMaterial, Ints]],
+        fields: Mapping[str, MeshField],
     ) -> None:
         self.ceed = ceed
         self.geometry_degree = geometry_degree
         self.points = points
+        self._fields = fields
         self._geometry = Library.own("geometry")
         self.parts = [
             self._part(material, elements, coordinates)
@@ -112,7 +118,7 @@ class Body:
     def _part(self, material: RegionMaterial, elements: Ints, coordinates: Floats) -> Part:
         kernels = find_kernels(material.model, material.options)
         num_elements, num_points = len(elements), len(self.points) ** 3
-        varies = any(f.uses_space or f.uses_time for f in material.parameters.values())
+        varies = material.varies
         part = Part(
             material=material,
             elements=elements,
@@ -125,7 +131,7 @@ class Body:
             parameters=np.empty((num_elements, len(kernels.parameters) * varies, num_points)),
         )
         if not varies:
-            part.context = self._kernel_parameters(part, np.zeros((1, 3)), 0.0)[0]
+            part.context = self._kernel_parameters(part, ANYWHERE)[0]
         for name in ("state", "parameters"):
             part.vectors[name] = shared_vector(self.ceed, getattr(part, name))
         return part
@@ -133,25 +139,31 @@ class Body:
     def set_load(self, load_fraction: float) -> None:
         """Evaluate material parameters that vary at a load fraction."""
         for part in self.parts:
-            formulas = part.material.parameters.values()
-            if part.context is None and (
-                load_fraction == 0.0 or any(f.uses_time for f in formulas)
-            ):
-                X = self.point_coordinates(part.coordinates, self.points)
-                values = self._kernel_parameters(part, X.reshape(-1, 3), load_fraction)
-                shape = (len(part.elements), len(self.points) ** 3, values.shape[1])
-                part.parameters[:] = values.reshape(shape).transpose(0, 2, 1)
+            if part.context is None and (load_fraction == 0.0 or part.material.uses_time):
+                for elements in ranges(len(part.elements)):
+                    part.parameters[elements] = self.parameters_at(
+                        part, elements, self.points, load_fraction
+                    )
                 touch(part.vectors["parameters"], part.parameters)
 
+    def parameters_at(
+        self, part: Part, elements: slice, points: Points, load_fraction: float
+    ) -> Floats:
+        """Return the kernel's parameters at points, shape (num_elements, count, points)."""
+        X = self.point_coordinates(part.coordinates[elements], points)
+        fields = {}
+        for name in part.material.fields:
+            nodal = MeshField(self._fields[name].values[part.elements[elements]])
+            fields[name] = field_values(nodal, points.xi).reshape(-1, nodal.num_components)
+        places = Places(X.reshape(-1, 3), load_fraction, fields)
+        values = self._kernel_parameters(part, places).reshape(*X.shape[:2], -1)
+        return np.ascontiguousarray(values.transpose(0, 2, 1))
+
     @staticmethod
-    def _kernel_parameters(part: Part, X: Floats, load_fraction: float) -> Floats:
-        """Return the kernel's parameters at initial points X, shape (num_points, count)."""
-        given = {
-            name: formula.evaluate(X, load_fraction)
-            for name, formula in part.material.parameters.items()
-        }
-        resolved = part.material.model.resolve(given, part.material.options)
-        columns = [np.broadcast_to(resolved[name], len(X)) for name in part.kernels.parameters]
+    def _kernel_parameters(part: Part, places: Places) -> Floats:
+        """Return the kernel's parameters at places, shape (num_points, count)."""
+        resolved = part.material.resolve(places)
+        columns = [np.broadcast_to(resolved[name], len(places)) for name in part.kernels.parameters]
         return np.ascontiguousarray(np.stack(columns, axis=1), dtype=np.float64)
 
     def point_coordinates(self, coordinates: Floats, points: Points) -> Floats:
@@ -299,10 +311,8 @@ class Body:
                 X = part.coordinates[elements]
                 passive = [point_field(self.ceed, self.qdata(X, nodes))]
                 if part.context is None:
-                    X_nodes = self.point_coordinates(X, nodes).reshape(-1, 3)
-                    values = self._kernel_parameters(part, X_nodes, load_fraction)
-                    values = values.reshape(len(X), len(nodes) ** 3, -1).transpose(0, 2, 1)
-                    passive.append(point_field(self.ceed, np.ascontiguousarray(values)))
+                    values = self.parameters_at(part, elements, nodes, load_fraction)
+                    passive.append(point_field(self.ceed, values))
                 offsets = 9 * space.nodes[part.elements[elements]]
                 output = Field(
                     NONE, 9, offset_restriction(self.ceed, offsets, 9, 9 * space.num_nodes)

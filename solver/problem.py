@@ -6,10 +6,11 @@ A login node builds and checks a `Problem` without PETSc, MPI or libCEED; a work
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from elastane.materials.model import Choices, Material
+from elastane.materials.model import Choices, Material, Values
 from elastane.meshes.source import MeshSource
 from elastane.solver.boundary import BoundaryCondition
 from elastane.solver.formula import Formula
+from elastane.solver.sources import FieldValues, Places, Tree, leaves, values_of
 
 
 @dataclass(frozen=True)
@@ -18,14 +19,45 @@ class RegionMaterial:
 
     Attributes:
         model: The material model.
-        parameters: Formulas (numbers are constant formulas) of those parameters that the user
-            gave, in the units of the job; `model.resolve` turns them into the model's own.
+        parameters: Where the values come from of those parameters that the user gave, in the units
+            of the job; numbers are constant formulas, arrays tuples of their entries.
         options: Options and sizes, e.g. {"volumetric": "quadratic", "terms": 2}.
     """
 
     model: Material
-    parameters: Mapping[str, Formula]
+    parameters: Mapping[str, Tree]
     options: Choices = field(default_factory=dict)
+
+    @property
+    def uses_space(self) -> bool:
+        """Return whether a parameter may differ from point to point."""
+        return any(leaf.uses_space for tree in self.parameters.values() for leaf in leaves(tree))
+
+    @property
+    def uses_time(self) -> bool:
+        """Return whether a parameter may change with the load fraction."""
+        return any(leaf.uses_time for tree in self.parameters.values() for leaf in leaves(tree))
+
+    @property
+    def varies(self) -> bool:
+        """Return whether a parameter is not the same everywhere and always."""
+        return self.uses_space or self.uses_time
+
+    @property
+    def fields(self) -> set[str]:
+        """Return the names of the fields of the mesh that the parameters need."""
+        every = [leaf for tree in self.parameters.values() for leaf in leaves(tree)]
+        return {leaf.field for leaf in every if isinstance(leaf, FieldValues)}
+
+    def resolve(self, places: Places) -> dict[str, Values]:
+        """Return the model's own parameters at places, by their scalar names.
+
+        Raises:
+            ParameterError: If a value is out of bounds.
+            ValueError: If a formula, a field or a direction has no value at a place.
+        """
+        given = {name: values_of(tree, places) for name, tree in self.parameters.items()}
+        return self.model.resolve(given, self.options)
 
 
 @dataclass(frozen=True)
