@@ -4,24 +4,27 @@ A new material is one new file and one line in `MODELS`; a new kind of file is o
 `FILE_MODELS`.  Importing this package needs numpy only.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
+from elastane.materials.files import FileModel
 from elastane.materials.linear import LINEAR
 from elastane.materials.model import Material, Parameter, ParameterError, nearest
 from elastane.materials.mooney_rivlin import MOONEY_RIVLIN
 from elastane.materials.neo_hookean import NEO_HOOKEAN
 from elastane.materials.neo_hookean_isochoric import NEO_HOOKEAN_ISOCHORIC
 from elastane.materials.neo_hookean_j2 import NEO_HOOKEAN_J2
+from elastane.materials.user import USER
 
 __all__ = [
     "FILE_MODELS",
     "MODELS",
+    "FileModel",
     "Material",
     "Parameter",
     "ParameterError",
+    "file_model",
     "find_model",
-    "load_model",
+    "find_or_load",
 ]
 
 MODELS: dict[str, Material] = {
@@ -33,8 +36,10 @@ MODELS: dict[str, Material] = {
 }
 
 
-#: Kinds of materials that a file defines -> (key of the file in a job, function that reads it).
-FILE_MODELS: dict[str, tuple[str, Callable[[Path], Material]]] = {}
+#: Kinds of materials that a file defines, by the name of the model in a job.
+FILE_MODELS: dict[str, FileModel] = {
+    "user": USER,
+}
 
 
 def find_model(name: str) -> Material:
@@ -49,12 +54,16 @@ def find_model(name: str) -> Material:
         raise ValueError(f"unknown material {name!r}{nearest(name, MODELS)}") from None
 
 
-def load_model(name: str, file: Path) -> Material:
-    """Return the material that a file defines.
+def file_model(path: Path) -> FileModel | None:
+    """Return the kind of material that a file of this name defines, None if it defines none."""
+    return next((kind for kind in FILE_MODELS.values() if path.suffix in kind.suffixes), None)
+
+
+def find_or_load(name: str) -> Material:
+    """Return the material that a name or the path of a file stands for.
 
     Raises:
-        ValueError: If there is no such kind of material, or the file does not define one.
+        ValueError: If there is none; the message says what there is.
     """
-    if name not in FILE_MODELS:
-        raise ValueError(f"unknown kind of material {name!r}{nearest(name, FILE_MODELS)}")
-    return FILE_MODELS[name][1](file)
+    kind = file_model(Path(name))
+    return kind.load(Path(name)) if kind is not None else find_model(name)

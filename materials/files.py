@@ -22,7 +22,6 @@ class FileModel:
     Attributes:
         key: Key of the file in a material section of a job.
         suffixes: How its files end, the usual one first.
-        largest: Largest size of a file in bytes.
         load: Returns the material of a file; runs nothing of what the file holds.
         read_in_process: The same with an energy that can be called: runs what the file holds, and
             belongs into the compiler's process only.
@@ -30,7 +29,6 @@ class FileModel:
 
     key: str
     suffixes: tuple[str, ...]
-    largest: int
     load: "Callable[[Path], Material]"
     read_in_process: "Callable[[Path], Material]"
 

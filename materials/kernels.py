@@ -11,11 +11,13 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from elastane.materials.compiler.native import build_library
+from elastane.materials.compiler.texts import materials_text
 from elastane.materials.model import Choices, Material
 
 GENERATED = Path(__file__).parent / "generated"
@@ -53,9 +55,12 @@ class Kernels:
             `parameters` input.
         num_stored: Numbers that residual passes to Jacobian at each point; with 0 there is no
             `state` field.
-        functions: "residual", "jacobian", "energy", "diagnostics" -> their fields.
+        functions: "residual", "jacobian", "energy", "diagnostics" and, with a history, "update" ->
+            their fields.
         flops: Additions, subtractions and multiplications of each function at one point.
         manifest: All that is known of how it was made.
+        initial_history: What a material with a history remembers at the start, component by
+            component of the fields `history` and `new_history`; empty without a history.
     """
 
     name: str
@@ -66,6 +71,7 @@ class Kernels:
     functions: Mapping[str, QFunctionFields]
     flops: Mapping[str, int]
     manifest: Mapping[str, Any]
+    initial_history: tuple[float, ...] = ()
 
     def build(self) -> Path:
         """Return a shared library with all functions, built for this machine.
@@ -86,7 +92,7 @@ def find_kernels(model: Material, choices: Choices | None = None) -> Kernels:
     """
     choices = model.resolve_choices(choices or {})
     name = model.kernel_name(choices)
-    if model.file is None and choices in model.kernel_sets():
+    if model.file is None and model.base is None and choices in model.kernel_sets():
         return read_kernels(model, name, GENERATED)
     # Here, because it reads source_hash from this module.
     from elastane.materials.compiler.build import compile_apart, kernel_set
@@ -128,13 +134,20 @@ def read_kernels(model: Material, name: str, folder: Path) -> Kernels:
         },
         flops=manifest["flops"],
         manifest=manifest,
+        initial_history=tuple(manifest.get("history", {}).values()),
     )
 
 
 def source_hash(model: Material) -> str:
-    """Return a hash of what defines the energy: its module, those it calls, and its file."""
-    names = _modules_of_energy(model.energy.__module__)
-    text = "\0".join([*(inspect.getsource(sys.modules[name]) for name in names), model.content])
+    """Return a hash of what defines the energy: its module with those it calls, or its file."""
+    if model.file is not None:
+        # Which modules it calls shows only where the file runs; so it stands for all of them.
+        return sha256(f"{materials_text()}\0{model.content}".encode()).hexdigest()
+    energy = model.energy.func if isinstance(model.energy, partial) else model.energy
+    names = _modules_of_energy(energy.__module__)
+    base = source_hash(model.base) if model.base else ""
+    sources = (inspect.getsource(sys.modules[name]) for name in names)
+    text = "\0".join([*sources, base])
     return sha256(text.encode()).hexdigest()
 
 

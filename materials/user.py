@@ -10,15 +10,22 @@ installed packages, whose versions the cache knows or which do not change, but n
 """
 
 import ast
+import json
 import sys
+import tempfile
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
-from elastane.materials.files import MaterialFileError, hash_of, read_bytes
+from elastane.materials.compiler.apart import ApartError, run_apart
+from elastane.materials.compiler.cache import cache_folder, digest, written_aside
+from elastane.materials.compiler.texts import compiler_text, materials_text, package_versions
+from elastane.materials.description import material_from_json
+from elastane.materials.files import FileModel, MaterialFileError, hash_of, name_of, read_bytes
 from elastane.materials.model import Material
 from elastane.materials.user_file import material_of
 
@@ -29,6 +36,48 @@ LARGEST = 1_000_000
 
 #: Name of the module that a file becomes.
 MODULE = "elastane_material_file"
+
+
+#: What describes a file, in a process of its own.
+DESCRIBE = "elastane.materials.compiler.describe"
+
+
+def load_user(path: Path) -> Material:
+    """Return the material that a file defines, with an energy that cannot be called.
+
+    Raises:
+        MaterialFileError: If the file defines none, or one that the compiler refuses.
+        MissingPackageError: If a package is missing that its description needs.
+    """
+    path = path.resolve()
+    content = hash_of(read_bytes(path, SUFFIXES, LARGEST))
+    key = digest(str(path), content, compiler_text(), materials_text(), *package_versions())
+    kept = cache_folder() / "descriptions" / f"{name_of(path)}-{key}.json"
+    if not kept.exists():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        description = _described_apart(path)
+        if description["content"] != content:
+            raise MaterialFileError(f"{path} changed while it was read; start again")
+        with written_aside(kept) as aside:
+            aside.write_text(json.dumps(description), encoding="utf-8")
+    description = json.loads(kept.read_text(encoding="utf-8"))
+    return replace(material_from_json(description), file=path)
+
+
+def _described_apart(path: Path) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        answer = Path(folder) / "answer.json"
+        try:
+            ended = run_apart(DESCRIBE, [str(path), str(answer)])
+        except ApartError as error:
+            raise MaterialFileError(f"{path} could not be run: {error}") from None
+        if not answer.exists():
+            last = ended.errors.strip().rpartition("\n")[2] or f"it ended with code {ended.code}"
+            raise MaterialFileError(f"{path} could not be run: {last}")
+        found = json.loads(answer.read_text(encoding="utf-8"))
+    if "error" in found:
+        raise MaterialFileError(found["error"])
+    return dict(found["material"])
 
 
 def read_in_process(path: Path) -> Material:
@@ -110,3 +159,6 @@ def _source(path: Path, line: int | None) -> str:
         return ""
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     return f", in `{lines[line - 1].strip()}`" if 0 < line <= len(lines) else ""
+
+
+USER = FileModel("file", SUFFIXES, load_user, read_in_process)

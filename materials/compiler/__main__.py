@@ -32,29 +32,33 @@ def main() -> int:
         nargs="*",
         metavar="MATERIAL",
         default=list(MODELS),
-        help=f"{', '.join(MODELS)}, MODEL@FILE for one that is read from a file, or module:NAME "
-        "for a Material of your own (default: all)",
+        help=f"{', '.join(MODELS)}, a file that defines one, or module:NAME for a Material of your "
+        "own (default: all)",
     )
     parser.add_argument(
         "--choices", type=json.loads, help='options and sizes as JSON, such as {"terms": 4}'
     )
     parser.add_argument("--output", type=Path, default=GENERATED, help="folder of the C files")
     parser.add_argument("--here", action="store_true", help="compile in this process, uncached")
+    parser.add_argument("--report", type=Path, help="file for what is wrong, instead of stderr")
     arguments = parser.parse_args()
     try:
         for reference in arguments.materials:
-            for kernels in _kernel_sets(reference, arguments.choices):
+            for kernels in _kernel_sets(reference, arguments.choices, arguments.here):
                 _compile(kernels, arguments.output, here=arguments.here)
     except (CompileError, CheckError, UnsupportedError, ValueError) as error:
-        sys.stderr.write(f"{error}\n")
+        if arguments.report:
+            arguments.report.write_text(str(error), encoding="utf-8")
+        else:
+            sys.stderr.write(f"{error}\n")
         return 2
     return 0
 
 
-def _kernel_sets(reference: str, choices: Choices | None) -> list[KernelSet]:
+def _kernel_sets(reference: str, choices: Choices | None, here: bool) -> list[KernelSet]:
     if choices is None:
         return find_kernel_sets(reference)
-    material = find_material(reference)
+    material = find_material(reference, in_process=here)
     return [KernelSet(reference, material, material.resolve_choices(choices))]
 
 

@@ -6,27 +6,30 @@ energy, the compiler's own text and the packages that differentiate.
 """
 
 import importlib
-import importlib.metadata
 import json
 import shutil
-import signal
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from elastane.materials import MODELS, find_model, load_model
+from elastane.materials import MODELS, file_model, find_model, maxwell
+from elastane.materials.compiler.apart import ApartError, run_apart
 from elastane.materials.compiler.cache import cache_folder, digest
+from elastane.materials.compiler.texts import compiler_text, package_versions
 from elastane.materials.kernels import source_hash
 from elastane.materials.model import Choices, Material, nearest
 
-PACKAGES = ("enzyme-ad", "jax", "jaxlib", "numpy", "scipy")
+#: What compiles, in a process of its own.
+COMPILE = "elastane.materials.compiler"
 
 
 class CompileError(RuntimeError):
     """A material was not compiled; the message says why."""
+
+
+class RefusedError(CompileError, ValueError):
+    """A material was not compiled because of what it is: to be mended where it is defined."""
 
 
 @dataclass(frozen=True)
@@ -50,24 +53,34 @@ class KernelSet:
 
 
 def kernel_set(material: Material, choices: Choices) -> KernelSet:
-    """Return the kernel set of a built-in material, or of one read from a file."""
-    reference = f"{material.name}@{material.file}" if material.file else material.name
-    return KernelSet(reference, material, material.resolve_choices(choices))
+    """Return the kernel set of a built-in material, one read from a file, or one made of these."""
+    return KernelSet(_reference(material), material, material.resolve_choices(choices))
 
 
-def find_material(reference: str) -> Material:
+def _reference(material: Material) -> str:
+    if material.base:
+        return _reference(material.base) + maxwell.SUFFIX
+    return str(material.file) if material.file else material.name
+
+
+def find_material(reference: str, *, in_process: bool = False) -> Material:
     """Return the material that a reference stands for.
 
     Args:
-        reference: Name of a built-in material, `model@file` for one that is read from a file, or
-            `module:NAME` for a `Material` of one's own.
+        reference: Name of a built-in material, a file that defines one, or `module:NAME` for a
+            `Material` of one's own; with `+maxwell` at the end, the viscoelastic material made of
+            it.
+        in_process: Whether the energy of a file is to be called here: in the compiler's process.
 
     Raises:
         ValueError: If there is none.
     """
-    if "@" in reference:
-        model, _, file = reference.partition("@")
-        return load_model(model, Path(file))
+    if reference.endswith(maxwell.SUFFIX):
+        base = find_material(reference.removesuffix(maxwell.SUFFIX), in_process=in_process)
+        return maxwell.generalised_maxwell(base)
+    kind = file_model(Path(reference))
+    if kind is not None:
+        return (kind.read_in_process if in_process else kind.load)(Path(reference))
     if ":" in reference:
         module, name = reference.split(":", 1)
         material = getattr(importlib.import_module(module), name, None)
@@ -96,7 +109,7 @@ def find_kernel_sets(reference: str) -> list[KernelSet]:
     try:
         return list(_kernel_sets(reference, find_material(reference)))
     except ValueError:
-        if "@" in reference or ":" in reference:
+        if not {":", "+"}.isdisjoint(reference) or file_model(Path(reference)) is not None:
             raise
         names = sorted(known.keys() | MODELS.keys())
         raise ValueError(f"unknown material {reference!r}{nearest(reference, names)}") from None
@@ -108,7 +121,7 @@ def compile_apart(kernels: KernelSet) -> Path:
     Raises:
         CompileError: If the material cannot be compiled, breaks a law, or crashes the compiler.
     """
-    key = digest(source_hash(kernels.material), kernels.name, _compiler_text(), *_versions())
+    key = digest(source_hash(kernels.material), kernels.name, compiler_text(), *package_versions())
     folder = cache_folder() / "kernels" / f"{kernels.name}-{key}"
     if folder.exists():
         return folder
@@ -125,15 +138,22 @@ def compile_apart(kernels: KernelSet) -> Path:
     return folder
 
 
-def _run(kernels: KernelSet, folder: Path) -> None:
-    command = [sys.executable, "-m", "elastane.materials.compiler", "--here", "--output"]
-    command += [str(folder), "--choices", json.dumps(kernels.choices), kernels.reference]
-    answer = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
-    if answer.returncode < 0:
-        crash = signal.Signals(-answer.returncode).name
-        raise CompileError(f"{kernels.name}: the compiler crashed ({crash})\n{answer.stderr}")
-    if answer.returncode > 0:
-        raise CompileError(f"{kernels.name}: {answer.stderr.strip()}")
+def _run(kernels: KernelSet, made: Path) -> None:
+    report = made.with_name("error.txt")
+    arguments = ["--here", "--report", str(report), "--output", str(made)]
+    arguments += ["--choices", json.dumps(kernels.choices), kernels.reference]
+    blamed = RefusedError if kernels.material.file else CompileError
+    try:
+        answer = run_apart(COMPILE, arguments)
+    except ApartError as error:
+        raise blamed(f"{kernels.name}: the compiler was stopped: {error}") from None
+    if report.exists():
+        raise RefusedError(f"{kernels.name}: {report.read_text(encoding='utf-8')}")
+    if answer.code != 0:
+        raise CompileError(f"{kernels.name}: {answer.errors.strip()}")
+    manifest = json.loads((made / f"{kernels.name}.json").read_text(encoding="utf-8"))
+    if manifest["source_hash"] != source_hash(kernels.material):
+        raise blamed(f"{kernels.name}: its source changed while it was compiled; start again")
 
 
 def copy_kernels(folder: Path, destination: Path) -> None:
@@ -146,20 +166,3 @@ def copy_kernels(folder: Path, destination: Path) -> None:
 def _kernel_sets(reference: str, material: Material) -> Iterator[KernelSet]:
     for choices in material.kernel_sets():
         yield KernelSet(reference, material, choices)
-
-
-def _compiler_text() -> str:
-    return "\0".join(
-        path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py"))
-    )
-
-
-def _versions() -> Iterator[str]:
-    for package in PACKAGES:
-        try:
-            yield f"{package} {importlib.metadata.version(package)}"
-        except importlib.metadata.PackageNotFoundError:
-            raise CompileError(
-                f"{package} is missing; compiling materials needs `pip install "
-                "'elastane[materials]'`"
-            ) from None
