@@ -70,7 +70,7 @@ def _described_apart(path: Path) -> dict[str, Any]:
         try:
             ended = run_apart(DESCRIBE, [str(path), str(answer)])
         except ApartError as error:
-            raise MaterialFileError(f"{path} could not be run: {error}") from None
+            raise MaterialFileError(f"{path} {error}") from None
         if not answer.exists():
             last = ended.errors.strip().rpartition("\n")[2] or f"it ended with code {ended.code}"
             raise MaterialFileError(f"{path} could not be run: {last}")

@@ -33,7 +33,7 @@ OUT_OF_MEMORY = ("MemoryError", "bad_alloc", "Cannot allocate memory", "Unable t
 
 
 class ApartError(RuntimeError):
-    """A process was stopped at a limit, or crashed; the message says which."""
+    """A process was stopped at a limit or crashed; the message, "took ...", follows a subject."""
 
 
 @dataclass(frozen=True)
@@ -98,16 +98,16 @@ def run_apart(module: str, arguments: Sequence[str], limits: Limits | None = Non
         said = _text(errors)[-MESSAGE_LENGTH:]
         if not in_time or code == -signal.SIGXCPU:
             raise ApartError(
-                f"it took longer than {limits.seconds:g} s and was stopped; is there an endless "
+                f"took longer than {limits.seconds:g} s and was stopped; is there an endless "
                 "loop, or a very long formula?"
             )
         if code != 0 and any(word in said for word in OUT_OF_MEMORY):
             raise ApartError(
-                f"it needs more than the {limits.memory / 1024**3:.3g} GB of memory that it may "
+                f"needs more than the {limits.memory / 1024**3:.3g} GB of memory that it may "
                 "have; is an array far too large?"
             )
         if code < 0:
-            raise ApartError(f"it crashed ({signal.Signals(-code).name}){_last_line(said)}")
+            raise ApartError(f"crashed ({signal.Signals(-code).name}){_last_line(said)}")
         return Answer(code, _text(output), said)
 
 

@@ -146,7 +146,7 @@ def _run(kernels: KernelSet, made: Path) -> None:
     try:
         answer = run_apart(COMPILE, arguments)
     except ApartError as error:
-        raise blamed(f"{kernels.name}: the compiler was stopped: {error}") from None
+        raise blamed(f"{kernels.name}: the compiler {error}") from None
     if report.exists():
         raise RefusedError(f"{kernels.name}: {report.read_text(encoding='utf-8')}")
     if answer.code != 0:
