@@ -138,6 +138,10 @@ class LoadingSection(Section):
     min_step: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
         default=1e-4, description="Smallest increment before giving up."
     )
+    duration: Annotated[float, Field(gt=0.0)] = Field(
+        default=1.0,
+        description="Time from load fraction 0 to 1, s; it counts for viscoelastic materials.",
+    )
 
     def loading(self) -> Loading:
         """Return the load steps."""

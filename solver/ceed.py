@@ -27,6 +27,7 @@ Floats = NDArray[np.float64]
 # libceed has no types.
 Ceed = Any
 CeedBasis = Any
+CeedContext = Any
 CeedOperator = Any
 CeedQFunction = Any
 CeedRestriction = Any
@@ -176,15 +177,13 @@ class Library:
         """Return our own QFunctions of that name."""
         return cls(own_source(name), name)
 
-    def qfunction(self, ceed: Ceed, function: str, context: Floats | None) -> CeedQFunction:
-        """Return a QFunction without fields yet."""
+    def qfunction(self, ceed: Ceed, function: str, context: CeedContext | None) -> CeedQFunction:
+        """Return a QFunction without fields yet; the context stays that of the caller."""
         qfunction = ceed.QFunction(
             1, getattr(self._library, function), f"{self.path.with_suffix('.c')}:{function}"
         )
         if context is not None:
-            parameters = ceed.QFunctionContext()
-            parameters.set_data(context, cmode=libceed.COPY_VALUES)
-            qfunction.set_context(parameters)
+            qfunction.set_context(context)
         return qfunction
 
 

@@ -127,6 +127,7 @@ class Run:
                 Points.gauss(problem.num_points_1d),
                 _materials(problem, self.topology),
                 self.topology.fields,
+                problem.loading.duration,
             )
             self.mechanics = Mechanics(
                 self.ceed,
@@ -238,6 +239,8 @@ class Run:
             self._is_written = load >= 1.0 or (every > 0 and step % every == 0)
             if self._is_written:
                 self._write_fields(report)
+            # Last, since all of the above is of the step that starts from the old history.
+            mechanics.commit()
 
     def _warn_of_loose_end(self, report: StepReport) -> None:
         """Warn where the absolute bound ended a step long before forces were in balance."""

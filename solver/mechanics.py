@@ -148,6 +148,10 @@ class Mechanics:
                 u[nodes, component] = values[:, component]
         return u
 
+    def commit(self) -> None:
+        """Make the state of the last residual the end of a converged step."""
+        self.body.commit_history(self.space, self.u.ceed, self.load_fraction)
+
     def move_supports(self, load_fraction: float) -> None:
         """Insert the prescribed displacements at a load fraction into u."""
         prescribed = self.space.prescribed

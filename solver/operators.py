@@ -9,7 +9,8 @@ Layouts, fixed by the generated QFunctions (`elastane.materials.compiler`):
 
 * gradients: component c + 3 d is ∂u_c/∂ξ_d;
 * `qdata`: w·det(dX/dξ), then dξ_d/dX_J row by row, ten numbers;
-* `state`: what the residual stores for the Jacobian.
+* `state`: what the residual stores for the Jacobian;
+* `history`: what a material remembers from the end of the last converged step.
 """
 
 from collections.abc import Iterator, Mapping
@@ -28,6 +29,7 @@ from elastane.solver.ceed import (
     NONE,
     WEIGHT,
     Ceed,
+    CeedContext,
     CeedOperator,
     CeedVector,
     Field,
@@ -61,8 +63,9 @@ class Part:
         coordinates: Nodes of the element maps, shape (num_elements, nodes, 3).
         kernels: Generated QFunctions of the material.
         library: The same, compiled.
-        context: Kernel parameters if they are the same everywhere and always, else None.
+        context: Kernel parameters if they are the same everywhere, else None.
         state: Stored state, shape (num_elements, num_stored, points).
+        history: What the material remembers, shape (num_elements, components, points).
         parameters: Kernel parameters where they vary, shape (num_elements, count, points).
         vectors: The CeedVectors that the Jacobian reads, by name.
     """
@@ -72,8 +75,9 @@ class Part:
     coordinates: Floats
     kernels: Kernels
     library: Library
-    context: Floats | None
+    context: CeedContext | None
     state: Floats
+    history: Floats
     parameters: Floats
     vectors: dict[str, CeedVector] = field(default_factory=dict)
 
@@ -92,6 +96,7 @@ class Body:
         points: Quadrature points.
         materials: Pairs of a material and the elements that it fills.
         fields: Fields of the mesh, of the elements of this rank.
+        duration: Time from load fraction 0 to 1, in s.
     """
 
     def __init__(
@@ -102,11 +107,14 @@ class Body:
         points: Points,
         materials: list[tuple[RegionMaterial, Ints]],
         fields: Mapping[str, MeshField],
+        duration: float = 1.0,
     ) -> None:
         self.ceed = ceed
         self.geometry_degree = geometry_degree
         self.points = points
         self._fields = fields
+        self._duration = duration
+        self._converged_load, self._time_increment = 0.0, 0.0
         self._geometry = Library.own("geometry")
         self.parts = [
             self._part(material, elements, coordinates)
@@ -119,6 +127,7 @@ class Body:
         kernels = find_kernels(material.model, material.options)
         num_elements, num_points = len(elements), len(self.points) ** 3
         varies = material.varies
+        initial_history = np.array(kernels.initial_history).reshape(1, -1, 1)
         part = Part(
             material=material,
             elements=elements,
@@ -128,18 +137,28 @@ class Body:
             library=Library(kernels.source, kernels.name),
             context=None,
             state=np.zeros((num_elements, kernels.num_stored, num_points)),
+            history=np.tile(initial_history, (num_elements, 1, num_points)),
             parameters=np.empty((num_elements, len(kernels.parameters) * varies, num_points)),
         )
         if not varies:
-            part.context = self._kernel_parameters(part, ANYWHERE)[0]
+            part.context = self.ceed.QFunctionContext()
+            part.context.set_data(self._kernel_parameters(part, ANYWHERE)[0])
         for name in ("state", "parameters"):
             part.vectors[name] = shared_vector(self.ceed, getattr(part, name))
         return part
 
     def set_load(self, load_fraction: float) -> None:
-        """Evaluate material parameters that vary at a load fraction."""
+        """Evaluate material parameters that vary at a load fraction.
+
+        Time goes by since the end of the last converged step, see `commit_history`.
+        """
+        self._time_increment = self._duration * (load_fraction - self._converged_load)
         for part in self.parts:
-            if part.context is None and (load_fraction == 0.0 or part.material.uses_time):
+            changes = part.material.uses_time or part.material.model.depends_on_rate
+            if part.context is not None:
+                if changes:
+                    part.context.set_data(self._kernel_parameters(part, ANYWHERE)[0])
+            elif changes or load_fraction == 0.0:
                 for elements in ranges(len(part.elements)):
                     part.parameters[elements] = self.parameters_at(
                         part, elements, self.points, load_fraction
@@ -159,10 +178,9 @@ class Body:
         values = self._kernel_parameters(part, places).reshape(*X.shape[:2], -1)
         return np.ascontiguousarray(values.transpose(0, 2, 1))
 
-    @staticmethod
-    def _kernel_parameters(part: Part, places: Places) -> Floats:
+    def _kernel_parameters(self, part: Part, places: Places) -> Floats:
         """Return the kernel's parameters at places, shape (num_points, count)."""
-        resolved = part.material.resolve(places)
+        resolved = part.material.resolve(places, self._time_increment)
         columns = [np.broadcast_to(resolved[name], len(places)) for name in part.kernels.parameters]
         return np.ascontiguousarray(np.stack(columns, axis=1), dtype=np.float64)
 
@@ -220,7 +238,7 @@ class Body:
                     part,
                     "residual",
                     gradient,
-                    self._inputs(part, elements, "parameters"),
+                    self._inputs(part, elements, "history", "parameters"),
                     [
                         gradient,
                         *self._slices(part, elements, "state"),
@@ -283,31 +301,66 @@ class Body:
         total = 0.0
         for part in self.parts:
             for elements in ranges(len(part.elements)):
-                energy = np.empty((elements.stop - elements.start, 1, len(self.points) ** 3))
-                self._operator(
-                    part,
-                    "energy",
-                    self._gradient(space, part, elements),
-                    self._inputs(part, elements, "parameters"),
-                    [point_field(self.ceed, energy, passive=False)],
-                ).apply(u, shared_vector(self.ceed, energy))
+                energy = self._at_points(space, part, elements, u, "energy", 1)
                 total += float(energy.sum())
         return total
+
+    def commit_history(self, space: Space, u: CeedVector, load_fraction: float) -> None:
+        """Make the displacement u at a load fraction the end of a converged step.
+
+        What materials remember is from there, and time goes by from there.
+        """
+        for part in self.parts:
+            for elements in ranges(len(part.elements)) if part.history.size else ():
+                history = self._at_points(space, part, elements, u, "update", part.history.shape[1])
+                part.history[elements] = history
+        self._converged_load = load_fraction
+        self.set_load(load_fraction)
+
+    def _at_points(
+        self,
+        space: Space,
+        part: Part,
+        elements: slice,
+        u: CeedVector,
+        function: str,
+        num_components: int,
+    ) -> Floats:
+        """Return what a generated function gives at the quadrature points of a range of elements.
+
+        Returns:
+            Shape (num_elements, num_components, points).
+        """
+        values = np.empty((elements.stop - elements.start, num_components, len(self.points) ** 3))
+        self._operator(
+            part,
+            function,
+            self._gradient(space, part, elements),
+            self._inputs(part, elements, "history", "parameters"),
+            [point_field(self.ceed, values, passive=False)],
+        ).apply(u, shared_vector(self.ceed, values))
+        return values
 
     def diagnostics(self, space: Space, u: CeedVector, load_fraction: float) -> Floats:
         """Return ∑ w (1, Cauchy stress, J, ψ) over the elements around each node.
 
         Points are the nodes of each element; w is the volume that a node represents.  Dividing by
-        the first component, summed over ranks, gives the mean at the node.
+        the first component, summed over ranks, gives the mean at the node.  A history is known at
+        the quadrature points alone: the values there are carried to the nodes of each element by
+        least squares.
 
         Returns:
             Shape (num_nodes, 9); stress components xx, yy, zz, xy, yz, xz.
         """
         nodes = Points.nodes(space.degree)
-        sums = np.zeros((space.num_nodes, 9))
+        sums, from_points = np.zeros((2, space.num_nodes, 9))
         total = shared_vector(self.ceed, sums)
         for part in self.parts:
             for elements in ranges(len(part.elements)):
+                if part.history.size:
+                    values = self._nodal_diagnostics(space, part, elements, u)
+                    np.add.at(from_points, space.nodes[part.elements[elements]], values)
+                    continue
                 X = part.coordinates[elements]
                 passive = [point_field(self.ceed, self.qdata(X, nodes))]
                 if part.context is None:
@@ -324,7 +377,20 @@ class Body:
                     passive,
                     [output],
                 ).apply_add(u, total)
-        return sums
+        return sums + from_points
+
+    def _nodal_diagnostics(
+        self, space: Space, part: Part, elements: slice, u: CeedVector
+    ) -> Floats:
+        """Return w (1, Cauchy stress, J, ψ), shape (num_elements, nodes, 9), from the points."""
+        nodes = Points.nodes(space.degree)
+        at_points = self._at_points(space, part, elements, u, "diagnostics", 9)
+        means = (at_points / at_points[:, :1]).transpose(0, 2, 1)
+        to_points: Floats = interpolation(nodes.xi, self.points.xi)
+        weighted: Floats = to_points.T * self.points.weights
+        to_nodes: Floats = np.linalg.solve(weighted @ to_points, weighted)
+        weights: Floats = self.qdata(part.coordinates[elements], nodes)[:, 0, :, None]
+        return weights * tensor_interpolate(to_nodes, means)
 
     def _gradient(
         self,

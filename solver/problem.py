@@ -6,7 +6,7 @@ A login node builds and checks a `Problem` without PETSc, MPI or libCEED; a work
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from elastane.materials.model import Choices, Material, Values
+from elastane.materials.model import TIME_INCREMENT, Choices, Material, Values
 from elastane.meshes.source import MeshSource
 from elastane.solver.boundary import BoundaryCondition
 from elastane.solver.formula import Formula
@@ -49,14 +49,20 @@ class RegionMaterial:
         every = [leaf for tree in self.parameters.values() for leaf in leaves(tree)]
         return {leaf.field for leaf in every if isinstance(leaf, FieldValues)}
 
-    def resolve(self, places: Places) -> dict[str, Values]:
+    def resolve(self, places: Places, time_increment: float = 0.0) -> dict[str, Values]:
         """Return the model's own parameters at places, by their scalar names.
+
+        Args:
+            places: Where.
+            time_increment: Time since the last converged step, in s.
 
         Raises:
             ParameterError: If a value is out of bounds.
             ValueError: If a formula, a field or a direction has no value at a place.
         """
         given = {name: values_of(tree, places) for name, tree in self.parameters.items()}
+        if self.model.depends_on_rate:
+            given[TIME_INCREMENT.name] = time_increment
         return self.model.resolve(given, self.options)
 
 
@@ -68,11 +74,13 @@ class Loading:
         steps: Number of equal increments to start with.
         adaptive: Whether a failed step is cut and easy ones grow again.
         min_step: Smallest increment before the solve gives up.
+        duration: Time from load fraction 0 to 1, in s.
     """
 
     steps: int = 1
     adaptive: bool = True
     min_step: float = 1e-4
+    duration: float = 1.0
 
 
 @dataclass(frozen=True)
