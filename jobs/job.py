@@ -20,6 +20,7 @@ from elastane.jobs.semantics import (
     names_of_kind,
     region_material,
 )
+from elastane.jobs.sources import write_tree
 from elastane.jobs.validation import NO_REGION, Draft, validate
 from elastane.jobs.yaml_reader import Document, read_document
 from elastane.jobs.yaml_writer import write_yaml
@@ -97,11 +98,7 @@ class Reading:
         path = Path(self.document.file)
         file = _effective(self.draft.file, self.source, self.materials, path)
         source = replace(self.source, geometry_degree=file.mesh.geometry_degree)
-        materials = {
-            region: replace(material, options=material.model.resolve_choices(material.options))
-            for region, material in self.materials.items()
-        }
-        return Job(file, _problem(file, source, materials))
+        return Job(file, _problem(file, source, self.materials))
 
 
 def load_job(path: Path) -> Job:
@@ -130,7 +127,8 @@ def read_job(path: Path) -> Reading:
     for region, section in file.materials.items():
         if region == NO_REGION:
             continue
-        material = region_material(region, section, findings)
+        fields = None if names is None else names.fields
+        material = region_material(region, section, findings, fields)
         if material is not None:
             materials[region] = material
     if names is not None:
@@ -183,9 +181,12 @@ def _name_from(path: Path) -> str:
 
 
 def _complete(section: MaterialSection, material: RegionMaterial) -> MaterialSection:
-    """Return a material with its options filled in."""
-    options = material.model.resolve_choices(material.options)
-    return MaterialSection.model_validate({"model": section.model, **section.entries(), **options})
+    """Return a material with its options filled in and its parameters written out."""
+    parameters = {name: write_tree(tree) for name, tree in material.parameters.items()}
+    options = {name: material.options[name] for name in material.model.options}
+    return MaterialSection.model_validate(
+        {"model": section.model, **section.entries(), **parameters, **options}
+    )
 
 
 def _problem(file: JobFile, source: MeshSource, materials: Mapping[str, RegionMaterial]) -> Problem:

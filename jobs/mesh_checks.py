@@ -1,6 +1,7 @@
 """Checks of a job that need the cells: supports, loads, probes, material fields."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -10,9 +11,11 @@ from elastane.jobs.job import Reading
 from elastane.jobs.schema import BoundarySection
 from elastane.jobs.semantics import ALL_REGIONS, Findings, prescribed_axes
 from elastane.materials import ParameterError
-from elastane.meshes.element_map import facet_nodes
+from elastane.meshes.element_map import apply_tensor, facet_nodes, field_values
+from elastane.meshes.file_body import MeshFile
+from elastane.meshes.lagrange import gauss, gauss_lobatto, interpolation
 from elastane.meshes.locate import locate
-from elastane.meshes.mesh import Mesh
+from elastane.meshes.mesh import Ints, Mesh, MeshField
 from elastane.solver.boundary import BoundaryCondition
 from elastane.solver.boundary.displacement import Displacement
 from elastane.solver.boundary.pressure import Pressure
@@ -20,11 +23,14 @@ from elastane.solver.boundary.rotation import Rotation
 from elastane.solver.formula import Formula, FormulaError
 from elastane.solver.problem import RegionMaterial
 from elastane.solver.rigid_modes import free_motions
+from elastane.solver.sources import FieldValues, Places, leaves, values_of
 
 Floats = NDArray[np.float64]
 
 #: Load fractions at which formulas are tried.
 LOAD_FRACTIONS = (0.0, 0.5, 1.0)
+#: Points at which materials are tried at once, so that a large mesh does not fill the memory.
+_POINTS_AT_A_TIME = 1 << 18
 
 
 def check_mesh(reading: Reading, mesh: Mesh) -> Findings:
@@ -108,22 +114,81 @@ def _check_formulas(
 def _check_material(
     region: str, material: RegionMaterial, reading: Reading, mesh: Mesh
 ) -> Findings:
-    """Parameters that depend on place or load stay within their bounds."""
-    if all(formula.value is not None for formula in material.parameters.values()):
+    """Parameters that depend on place or load have values, within their bounds."""
+    if not material.varies or not material.fields <= set(mesh.fields):
         return
-    X = mesh.coordinates[_cells_of(region, reading, mesh)].reshape(-1, 3)
-    for t in LOAD_FRACTIONS:
-        try:
-            values = {name: formula.evaluate(X, t) for name, formula in material.parameters.items()}
-            material.model.resolve(values, material.options)
-        except ParameterError as error:
-            known = error.parameter in material.parameters
-            path = ("materials", region, error.parameter) if known else ("materials", region)
-            yield path, str(error)
-            return
-        except FormulaError as error:
-            yield ("materials", region), str(error)
-            return
+    here = ("materials", region)
+    cells = np.flatnonzero(_cells_of(region, reading, mesh))
+    missing = list(_missing_values(region, material, reading, mesh, cells))
+    if missing:
+        yield from missing
+        return
+    given: dict[str, Floats] = {}
+    try:
+        for places in _places(material, reading, mesh, cells):
+            for name, tree in material.parameters.items():
+                blamed = name
+                given[name] = values_of(tree, places)
+            material.model.resolve(given, material.options)
+    except ParameterError as error:
+        known = error.parameter in material.parameters
+        yield (*here, error.parameter) if known else here, _with_place(str(error), places.X)
+    except ValueError as error:
+        yield (*here, blamed), str(error)
+
+
+def _with_place(message: str, X: Floats) -> str:
+    """Return a message with the coordinates of a point in place of its number among those tried."""
+
+    def place(found: re.Match[str]) -> str:
+        return "at (" + ", ".join(f"{x:.6g}" for x in X[int(found[1])]) + ")"
+
+    return re.sub(r"at point (?:\d+, )*(\d+)", place, message)
+
+
+def _missing_values(
+    region: str, material: RegionMaterial, reading: Reading, mesh: Mesh, cells: Ints
+) -> Findings:
+    """Fields of the mesh have values in all cells of a region that needs them."""
+    for name, tree in material.parameters.items():
+        fields = dict.fromkeys(x.field for x in leaves(tree) if isinstance(x, FieldValues))
+        for field in fields:
+            without = cells[mesh.fields[field].missing()[cells]]
+            if len(without):
+                message = (
+                    f"the field {field!r} has no finite value in {len(without)} of {len(cells)} "
+                    f"cells, the first: {_element(int(without[0]), reading)}"
+                )
+                yield ("materials", region, name), message
+
+
+def _element(cell: int, reading: Reading) -> str:
+    """Return the name of a cell, with the file's own number of its element."""
+    source = reading.source
+    if source is None or not isinstance(source.body, MeshFile):
+        return f"cell {cell}"
+    return f"element {source.body.content.element_numbers[cell // 8**source.refine]}"
+
+
+def _places(
+    material: RegionMaterial, reading: Reading, mesh: Mesh, cells: Ints
+) -> Iterator[Places]:
+    """Yield the nodes and quadrature points of cells, at the load fractions that matter."""
+    file = reading.draft.file
+    rules = gauss_lobatto(file.degree + 1), gauss(file.degree + 1 + file.quadrature_extra)
+    nodes = gauss_lobatto(mesh.geometry_degree + 1)[0]
+    for points, _ in rules:
+        matrix = interpolation(nodes, points)
+        at_a_time = max(1, _POINTS_AT_A_TIME // len(points) ** 3)
+        for start in range(0, len(cells), at_a_time):
+            some = cells[start : start + at_a_time]
+            X = apply_tensor((matrix, matrix, matrix), mesh.coordinates[some]).reshape(-1, 3)
+            fields = {}
+            for name in material.fields:
+                field = MeshField(mesh.fields[name].values[some])
+                fields[name] = field_values(field, points).reshape(-1, field.num_components)
+            for t in LOAD_FRACTIONS if material.uses_time else (1.0,):
+                yield Places(X, t, fields)
 
 
 def _cells_of(region: str, reading: Reading, mesh: Mesh) -> NDArray[np.bool_]:

@@ -14,6 +14,7 @@ from elastane.meshes.file_body import MeshFile
 from elastane.meshes.mesh import FACET_CORNERS, Ints, Mesh
 from elastane.solver.boundary.displacement import Displacement
 from elastane.solver.boundary.rotation import Rotation
+from elastane.solver.sources import ANYWHERE
 
 Floats = NDArray[np.float64]
 
@@ -28,16 +29,16 @@ def warnings(reading: Reading, mesh: Mesh) -> Iterator[str]:
     yield from _meeting_supports(reading, mesh)
     stiffness = 0.0
     for region, material in reading.materials.items():
-        constants = {
-            name: formula.value
-            for name, formula in material.parameters.items()
-            if formula.value is not None
-        }
-        if len(constants) < len(material.parameters):
+        if material.varies:
             continue
-        kernel = material.model.resolve(constants, material.options)
-        pascals = [p.name for p in material.model.kernel_parameters if p.unit == "Pa"]
-        stiffness = max(stiffness, *(float(np.max(kernel[name])) for name in pascals))
+        kernel = material.resolve(ANYWHERE)
+        pascals = [
+            float(np.max(kernel[name]))
+            for parameter in material.model.kernel_parameters
+            if parameter.unit == "Pa"
+            for name in parameter.scalar_names(material.options)
+        ]
+        stiffness = max([stiffness, *pascals])
         yield from _locking(region, kernel, reading.draft.file.degree)
     yield from _scales(reading, mesh, stiffness)
 

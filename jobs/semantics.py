@@ -4,17 +4,17 @@ Nothing is built here; what needs the cells themselves is checked in `elastane.j
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from elastane.jobs.faults import KeyPath, nearest
-from elastane.jobs.fields import read_formula, shown
+from elastane.jobs.fields import shown
 from elastane.jobs.mesh_section import MeshSection, SubSurfaceSection
 from elastane.jobs.schema import BoundarySection, JobFile, MaterialSection
+from elastane.jobs.sources import Given, complete, constant_values, read_given
 from elastane.materials import Material, ParameterError, find_model
 from elastane.meshes.annulus import Annulus
 from elastane.meshes.source import BODIES, MeshSource
-from elastane.solver.formula import Formula
 from elastane.solver.levels import multigrid_degrees
 from elastane.solver.problem import RegionMaterial
 
@@ -32,10 +32,12 @@ class MeshNames:
     Attributes:
         surfaces: Names of surfaces.
         regions: Names of regions.
+        fields: Components of the fields that come with the mesh, by name.
     """
 
     surfaces: tuple[str, ...]
     regions: tuple[str, ...]
+    fields: Mapping[str, int] = field(default_factory=dict)
 
 
 def mesh_source(
@@ -44,7 +46,7 @@ def mesh_source(
     """Return the mesh source and its names, as far as they are sound; the rest is found."""
     try:
         body = section.body(directory)
-        names = MeshNames(body.surface_names, body.region_names)
+        names = MeshNames(body.surface_names, body.region_names, body.field_components)
     except ValueError as error:
         kind = section.sources()[0]
         findings.append((("mesh", kind), str(error)))
@@ -57,7 +59,7 @@ def mesh_source(
             sound = False
         if sound:
             parts[name] = part.sub_surface()
-    names = MeshNames((*names.surfaces, *section.surfaces), names.regions)
+    names = replace(names, surfaces=(*names.surfaces, *section.surfaces))
     if not sound:
         return None, names
     return MeshSource(body, section.refine, section.geometry_degree, parts), names
@@ -87,9 +89,19 @@ def _sub_surface_findings(
 
 
 def region_material(
-    region: str, section: MaterialSection, findings: list[Finding]
+    region: str,
+    section: MaterialSection,
+    findings: list[Finding],
+    fields: Mapping[str, int] | None,
 ) -> RegionMaterial | None:
-    """Return the material of a region; None if it is at fault."""
+    """Return the material of a region; None if it is at fault.
+
+    Args:
+        region: Its name.
+        section: What is said of it.
+        findings: Where what is wrong is added.
+        fields: Components of the fields of the mesh by name; None if the mesh is not known.
+    """
     here: KeyPath = ("materials", region)
     try:
         model = find_model(section.model)
@@ -98,7 +110,7 @@ def region_material(
         return None
     before = len(findings)
     known = {parameter.name: parameter for parameter in model.parametrization.parameters}
-    parameters: dict[str, Formula] = {}
+    given: dict[str, Given] = {}
     options: dict[str, str] = {}
     for key, value in section.entries().items():
         if key in model.options:
@@ -107,34 +119,35 @@ def region_material(
             names = [*known, *model.options]
             findings.append(((*here, key), f"unknown key {shown(key)}; {nearest(key, names)}"))
         else:
-            try:
-                parameters[key] = read_formula(value)
-                constant = parameters[key].value
-                if constant is not None:
-                    known[key].check(constant)
-            except ValueError as error:
-                findings.append(((*here, key), str(error)))
-    if len(findings) == before:
-        findings += _together(here, model, parameters, options)
-    return RegionMaterial(model, parameters, options) if len(findings) == before else None
+            found, wrong = read_given(known[key], value, fields)
+            findings += [((*here, key, *path), message) for path, message in wrong]
+            if found is not None:
+                given[key] = found
+    if len(findings) > before:
+        return None
+    try:
+        return _together(model, given, options)
+    except ParameterError as error:
+        blamed = error.parameter in section.entries()
+        findings.append(((*here, error.parameter) if blamed else here, str(error)))
+        return None
 
 
 def _together(
-    here: KeyPath, model: Material, parameters: Mapping[str, Formula], options: Mapping[str, str]
-) -> Findings:
-    """Check the combination of parameters; formulas of the place wait for the mesh."""
-    try:
-        model.resolve_choices(options)
-        if frozenset(parameters) not in model.parametrization.combinations:
-            model.resolve(dict.fromkeys(parameters, 0.25))
-        constants = {
-            name: formula.value for name, formula in parameters.items() if formula.value is not None
-        }
-        if len(constants) == len(parameters):
-            model.resolve(constants, options)
-    except ParameterError as error:
-        blamed = error.parameter in parameters or error.parameter in options
-        yield ((*here, error.parameter) if blamed else here), str(error)
+    model: Material, given: Mapping[str, Given], options: Mapping[str, str]
+) -> RegionMaterial:
+    """Return the material; what depends on the place waits for the mesh.
+
+    Raises:
+        ParameterError: If parameters or options do not go together.
+    """
+    model.parametrization.check_names(given, model.name)
+    parameters, sizes = complete(model, given)
+    choices = model.resolve_choices({**options, **sizes})
+    constants = constant_values(parameters)
+    if len(constants) == len(parameters):
+        model.resolve(constants, choices)
+    return RegionMaterial(model, parameters, choices)
 
 
 def check_regions(materials: Mapping[str, object], regions: tuple[str, ...]) -> Findings:

@@ -8,7 +8,7 @@ import copy
 import types
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -17,6 +17,8 @@ from elastane.jobs.faults import Fault, KeyPath, nearest
 from elastane.jobs.fields import shown
 from elastane.jobs.schema import JobFile
 from elastane.jobs.yaml_reader import Document
+
+SectionKind = TypeVar("SectionKind", bound=BaseModel)
 
 NO_REGION = "<none>"
 #: Stands in for a section that is needed but at fault; its checks are left out.
@@ -103,17 +105,29 @@ def _prune(data: dict[str, Any], broken: Iterable[KeyPath]) -> tuple[int, ...]:
     return kept
 
 
-def _fault(document: Document, detail: ErrorDetails) -> Fault:
+def read_section(
+    kind: type[SectionKind], value: Any
+) -> tuple[SectionKind | None, list[tuple[KeyPath, str]]]:
+    """Return a section of plain data, or None and what is wrong with it, by paths within it."""
+    try:
+        return kind.model_validate(value), []
+    except ValidationError as error:
+        document = Document("", (), value, {}, {}, ())
+        faults = [_fault(document, detail, kind) for detail in error.errors(include_url=False)]
+        return None, [(fault.path, fault.message) for fault in faults]
+
+
+def _fault(document: Document, detail: ErrorDetails, root: type[BaseModel] = JobFile) -> Fault:
     """Return a fault in plain words for an error of pydantic."""
     path = detail["loc"]
     kind = detail["type"]
     if kind == "extra_forbidden":
-        known = _known_keys(path[:-1])
+        known = _known_keys(path[:-1], root)
         message = f"unknown key {shown(path[-1])}; {nearest(str(path[-1]), known)}"
         return Fault(document.key_position(path), path, message)
     if kind == "missing" and isinstance(path[-1], int):  # a list that is too short
         path = path[:-1]
-        wanted, value = len(get_args(_kind_at(path))), document.value(path)
+        wanted, value = len(get_args(_kind_at(path, root))), document.value(path)
         message = f"{wanted} entries are needed, got {len(value)}"
         return Fault(document.value_position(path), path, message)
     if path and path[-1] == "[key]":
@@ -162,15 +176,15 @@ def _message(detail: ErrorDetails) -> str:
     return f"{detail['msg']}, got {got}"
 
 
-def _known_keys(path: KeyPath) -> list[str]:
-    """Return the keys of the section at a path of the schema."""
-    section = _section(_kind_at(path))
+def _known_keys(path: KeyPath, root: type[BaseModel]) -> list[str]:
+    """Return the keys of the section at a path below another."""
+    section = _section(_kind_at(path, root))
     return list(section.model_fields) if section else []
 
 
-def _kind_at(path: KeyPath) -> Any:
-    """Return the type, without Annotated and None, of what stands at a path of the schema."""
-    kind: Any = JobFile
+def _kind_at(path: KeyPath, root: type[BaseModel]) -> Any:
+    """Return the type, without Annotated and None, of what stands at a path below a section."""
+    kind: Any = root
     for key in path:
         section = _section(kind)
         kind = section.model_fields[str(key)].annotation if section else _entries(kind)[-1]

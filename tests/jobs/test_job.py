@@ -230,7 +230,7 @@ CASES = [
     ),
     (
         with_material("{model: linear, youngs_modulus: '1/x', poissons_ratio: 0.3}"),
-        "materials.all",
+        "materials.all.youngs_modulus",
         "is inf at the point (0,",
     ),
     (
