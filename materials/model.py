@@ -197,19 +197,30 @@ class Parametrization:
             ParameterError: If a name is unknown, if there are too few or too many, or if a value
                 is out of bounds; the message says what is allowed.
         """
+        self.check_names(given, model)
         known = {parameter.name: parameter for parameter in self.parameters}
-        for name in given:
+        checked = {name: known[name].check(value) for name, value in given.items()}
+        defaults = {p.name: p.default for p in self.parameters if p.default is not None}
+        return self.convert(defaults | checked)
+
+    def check_names(self, given: Iterable[str], model: str) -> None:
+        """Check which parameters are given, whatever their values.
+
+        Raises:
+            ParameterError: If a name is unknown, or if there are too few or too many.
+        """
+        names = list(given)
+        known = [parameter.name for parameter in self.parameters]
+        for name in names:
             if name not in known:
                 raise ParameterError(
                     name, f"{model} has no parameter {name!r}{nearest(name, known)}"
                 )
-        checked = {name: known[name].check(value) for name, value in given.items()}
-        defaults = {p.name: p.default for p in self.parameters if p.default is not None}
-        if frozenset(given) - defaults.keys() not in self.combinations:
-            names = list(given) or ["nothing"]
-            blamed = names[-1] if given else self.parameters[0].name
-            raise ParameterError(blamed, f"{model} takes {self.takes}; got {', '.join(names)}")
-        return self.convert(defaults | checked)
+        free = {parameter.name for parameter in self.parameters if parameter.default is not None}
+        if frozenset(names) - free not in self.combinations:
+            blamed = names[-1] if names else known[0]
+            got = ", ".join(names) or "nothing"
+            raise ParameterError(blamed, f"{model} takes {self.takes}; got {got}")
 
 
 @dataclass(frozen=True)
