@@ -3,7 +3,8 @@
 from typing import Any
 
 from elastane.jobs.schema import JobFile
-from elastane.materials import MODELS, Material
+from elastane.jobs.sources import DirectionSection, FieldSection
+from elastane.materials import MODELS, Material, Parameter
 
 
 def job_schema() -> dict[str, Any]:
@@ -13,6 +14,10 @@ def job_schema() -> dict[str, Any]:
     schema["title"] = "Elastane job file"
     # pydantic would show how a formula is kept, not how it is written.
     schema["properties"]["body_force"]["default"] = [0, 0, 0]
+    for section in (FieldSection, DirectionSection):
+        own = section.model_json_schema(ref_template="#/$defs/{model}")
+        schema["$defs"] |= own.pop("$defs", {})
+        schema["$defs"][section.__name__] = own
     schema["$defs"]["MaterialSection"] = {
         "description": "A material model and its parameters.",
         "type": "object",
@@ -26,11 +31,7 @@ def _material_schema(model: Material) -> dict[str, Any]:
     """Return the schema of a material section for one model."""
     properties: dict[str, Any] = {"model": {"const": model.name}}
     for parameter in model.parametrization.parameters:
-        properties[parameter.name] = {
-            "type": ["number", "string"],
-            "description": f"{parameter.meaning}, {parameter.unit}; {parameter.bounds}. "
-            "A number, or a formula in x, y, z and t.",
-        }
+        properties[parameter.name] = _parameter_schema(parameter)
     for name, values in model.options.items():
         properties[name] = {"enum": list(values), "default": values[0]}
     return {
@@ -40,3 +41,25 @@ def _material_schema(model: Material) -> dict[str, Any]:
         "required": ["model"],
         "additionalProperties": False,
     }
+
+
+#: A number, a formula in x, y, z and t, or a scalar field of the mesh.
+_NUMBER = {"anyOf": [{"type": ["number", "string"]}, {"$ref": "#/$defs/FieldSection"}]}
+
+
+def _parameter_schema(parameter: Parameter) -> dict[str, Any]:
+    """Return the schema of what stands for a parameter: an entry may stand for a whole array."""
+    described = f"{parameter.meaning}, {parameter.unit}; {parameter.bounds}. "
+    if parameter.direction:
+        vector = {"type": "array", "items": _NUMBER, "minItems": 3, "maxItems": 3}
+        entry: dict[str, Any] = {"anyOf": [vector, {"$ref": "#/$defs/DirectionSection"}]}
+        axes, what = parameter.shape[:-1], "Three numbers or formulas, a field or a kind."
+    else:
+        entry, axes = _NUMBER, parameter.shape
+        what = "A number, a formula in x, y, z and t, or a field."
+    choices, array = [entry], entry
+    for _ in axes:
+        array = {"type": "array", "items": array, "minItems": 1}
+        choices.append(array)
+    schema = {"anyOf": choices} if axes else dict(entry)
+    return {**schema, "description": described + what}

@@ -24,6 +24,9 @@ def reference() -> str:
     parts = [_table("The file", schema, definitions, JobFile)]
     for name, path in titles.items():
         parts.append(_table(f"`{path}`", definitions[name], definitions, None))
+    directions = ("DirectionSection", "EllipsoidSection")
+    for title, name in zip(("A direction", "`ellipsoid` of a direction"), directions, strict=True):
+        parts.append(_table(title, definitions[name], definitions, None))
     parts += [_materials(), _fields()]
     return "\n\n".join(parts)
 
