@@ -31,7 +31,8 @@ def interpret(text: str, graph: Graph, arguments: Sequence[Tensor]) -> list[Tens
     """Return the results of the module's `main` for the given arguments.
 
     Raises:
-        UnsupportedError: If the module holds an operation that scalars cannot express.
+        UnsupportedError: If the module holds an operation that scalars cannot express; its notes
+            are the places of the operation and of those around it, the innermost first.
     """
     context = mlir.make_ir_context()
     context.allow_unregistered_dialects = True
@@ -68,9 +69,12 @@ class _Interpreter:
             operands = [values[operand] for operand in operation.operands]
             if operation.name in ("func.return", "stablehlo.return"):
                 return operands
-            values |= zip(
-                operation.results, self.evaluate(operation, operands, values), strict=True
-            )
+            try:
+                results = self.evaluate(operation, operands, values)
+            except UnsupportedError as error:
+                error.add_note(str(operation.location))
+                raise
+            values |= zip(operation.results, results, strict=True)
         raise AssertionError("a block ends with a return")
 
     def evaluate(

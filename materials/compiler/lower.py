@@ -4,44 +4,20 @@ What JAX lowers but the later stages would get wrong or crash on is refused here
 the user's formula is still known.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.extend import core
 
-from elastane.materials.compiler.errors import UnsupportedError
+from elastane.materials.compiler.refusals import (
+    check_energy,
+    check_operations,
+    source_file,
+    trace,
+)
 from elastane.materials.model import Choices, Material
-
-_MATRIX = "write 3 x 3 formulas out, see elastane.materials.invariants"
-_NO_RULE = "Enzyme ignores rules of one's own and would differentiate what is inside"
-
-#: Primitives of JAX that are refused, and what to do instead.
-REFUSED: Mapping[str, str] = {
-    "custom_jvp_call": f"{_NO_RULE}; write the function with plain operations",
-    "custom_vjp_call": f"{_NO_RULE}; write the function with plain operations",
-    "stop_gradient": "Enzyme ignores it; make the frozen quantity a parameter",
-    "acosh": "Enzyme differentiates it wrongly; write log(x + sqrt(x*x - 1))",
-    "atanh": "Enzyme differentiates it wrongly; write 0.5*(log1p(x) - log1p(-x))",
-    "cond": "branches do not vectorise; use jax.numpy.where",
-    "while": "its number of trips is not known; use jax.lax.fori_loop with plain integers",
-    "sort": "Enzyme crashes on it; write symmetric functions of the principal strains",
-    "eigh": f"LAPACK cannot run at a quadrature point; {_MATRIX}",
-    "eig": f"LAPACK cannot run at a quadrature point; {_MATRIX}",
-    "svd": f"LAPACK cannot run at a quadrature point; {_MATRIX}",
-    "lu": f"LAPACK cannot run at a quadrature point; {_MATRIX}",
-    "qr": f"LAPACK cannot run at a quadrature point; {_MATRIX}",
-    "geqrf": f"LAPACK cannot run at a quadrature point; {_MATRIX}",
-    "householder_product": f"LAPACK cannot run at a quadrature point; {_MATRIX}",
-    "cholesky": f"LAPACK cannot run at a quadrature point; {_MATRIX}",
-    "schur": f"LAPACK cannot run at a quadrature point; {_MATRIX}",
-    "triangular_solve": f"LAPACK cannot run at a quadrature point; {_MATRIX}",
-    "custom_linear_solve": f"LAPACK cannot run at a quadrature point; {_MATRIX}",
-    "pure_callback": "Python cannot run at a quadrature point; use jax.numpy only",
-    "io_callback": "Python cannot run at a quadrature point; use jax.numpy only",
-}
 
 #: Shape of the measure of strain that the lowered functions take: E enters as its six components
 #: 00 11 22 12 02 01, so that its derivatives are those of a symmetric tensor.
@@ -57,6 +33,15 @@ def lower(material: Material, choices: Choices) -> str:
     return lower_function(material, choices, material.energy)
 
 
+def lower_differentiated(material: Material, choices: Choices) -> str:
+    """Return the energy as StableHLO in the form that Enzyme is to differentiate.
+
+    Raises:
+        UnsupportedError: If it uses what later stages cannot differentiate.
+    """
+    return lower_function(material, choices, material.differentiated or material.energy)
+
+
 def lower_function(material: Material, choices: Choices, function: Callable[..., Any]) -> str:
     """Return a function of the arguments of the energy as StableHLO.
 
@@ -65,7 +50,11 @@ def lower_function(material: Material, choices: Choices, function: Callable[...,
     """
     of_components = _of_components(material, choices, function)
     arguments = _arguments(material, choices)
-    _refuse(jax.make_jaxpr(of_components)(*arguments).jaxpr)
+    source = source_file(function)
+    shape = trace(of_components, arguments, source)
+    if function is material.energy:
+        check_energy(function, shape)
+    check_operations(_text(of_components, *arguments, places=True), arguments, source)
     return _text(of_components, *arguments)
 
 
@@ -113,26 +102,10 @@ def _arguments(material: Material, choices: Choices) -> list[jax.ShapeDtypeStruc
     ]
 
 
-def _text(function: Callable[..., Any], *arguments: jax.ShapeDtypeStruct) -> str:
+def _text(
+    function: Callable[..., Any], *arguments: jax.ShapeDtypeStruct, places: bool = False
+) -> str:
     # keep_unused: otherwise arguments disappear and Enzyme's activities no longer fit.
     lowered = jax.jit(function, keep_unused=True).lower(*arguments)
     module: Any = lowered.compiler_ir("stablehlo")
-    return str(module.operation.get_asm(enable_debug_info=False))
-
-
-def _refuse(jaxpr: core.Jaxpr) -> None:
-    for name in _primitives(jaxpr):
-        if name in REFUSED:
-            raise UnsupportedError(f"the energy uses {name}: {REFUSED[name]}")
-
-
-def _primitives(jaxpr: core.Jaxpr) -> Iterator[str]:
-    """Yield the names of all primitives, inner functions included."""
-    for equation in jaxpr.eqns:
-        yield equation.primitive.name
-        for parameter in equation.params.values():
-            for inner in parameter if isinstance(parameter, tuple | list) else (parameter,):
-                if isinstance(inner, core.ClosedJaxpr):
-                    yield from _primitives(inner.jaxpr)
-                elif isinstance(inner, core.Jaxpr):
-                    yield from _primitives(inner)
+    return str(module.operation.get_asm(enable_debug_info=places))

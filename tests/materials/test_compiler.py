@@ -17,7 +17,7 @@ import jax.numpy as jnp
 
 from elastane.materials import MODELS, Material
 from elastane.materials import invariants as inv
-from elastane.materials.compiler import build, check, lower, pipeline, split, stablehlo
+from elastane.materials.compiler import build, check, lower, pipeline, refusals, split, stablehlo
 from elastane.materials.compiler.enzyme import differentiate
 from elastane.materials.compiler.errors import CheckError, UnsupportedError
 from elastane.materials.compiler.evaluate import evaluate
@@ -128,7 +128,7 @@ def test_a_wrong_derivative_of_enzyme_is_caught(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """arctanh, let past all refusals: the installed Enzyme differentiates it wrongly."""
-    monkeypatch.setattr(lower, "REFUSED", {})
+    monkeypatch.setattr(refusals, "REFUSED", {})
     monkeypatch.setitem(stablehlo.ELEMENTWISE, "atanh", arctanh_in_plain_terms)
     material = with_energy(lambda H, a, b: a * jnp.arctanh(0.01 * shape_energy(H)))
     with pytest.raises(CheckError, match="enzyme: Enzyme equals JAX"):
@@ -136,7 +136,7 @@ def test_a_wrong_derivative_of_enzyme_is_caught(
 
 
 def test_ignored_stop_gradient_is_caught(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(lower, "REFUSED", {})
+    monkeypatch.setattr(refusals, "REFUSED", {})
     frozen = with_energy(lambda H, a, b: a * jax.lax.stop_gradient(inv.trace(H)) * inv.trace(H))
     with pytest.raises(CheckError, match="Enzyme equals JAX") as caught:
         pipeline.compile_material(replace(frozen, finite_strain=False), {}, tmp_path)
