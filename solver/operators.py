@@ -112,6 +112,7 @@ class Body:
         self.ceed = ceed
         self.geometry_degree = geometry_degree
         self.points = points
+        self.materials = tuple(material for material, _ in materials)
         self._fields = fields
         self._duration = duration
         self._converged_load, self._time_increment = 0.0, 0.0
@@ -388,7 +389,7 @@ class Body:
         means = (at_points / at_points[:, :1]).transpose(0, 2, 1)
         to_points: Floats = interpolation(nodes.xi, self.points.xi)
         weighted: Floats = to_points.T * self.points.weights
-        to_nodes: Floats = np.linalg.solve(weighted @ to_points, weighted)
+        to_nodes = np.asarray(np.linalg.solve(weighted @ to_points, weighted), dtype=np.float64)
         weights: Floats = self.qdata(part.coordinates[elements], nodes)[:, 0, :, None]
         return weights * tensor_interpolate(to_nodes, means)
 
