@@ -49,6 +49,9 @@ NUM_LARGE = 6
 #: Determinants of the large deformations.
 VOLUME_RATIOS = (0.2, 5.0)
 
+#: Comparisons that decide on a side, and what they say of equal numbers.
+ORDERINGS = {"less": False, "less_equal": True, "greater": False, "greater_equal": True}
+
 #: A (3, 3) tensor of doubles or of mpmath numbers.
 Tensor = NDArray[Any]
 
@@ -287,10 +290,37 @@ def _energy_remainder(point: _Point, H: Tensor, D: Tensor) -> float:
 
 def _stress_remainder(point: _Point, H: Tensor, D: Tensor) -> float:
     """Return the part of P(H + h D) - P(H) - h dP that does not fall with h²."""
+    point = _on_one_side(point, H)
     P, slope = point.stress(H), point.stress_increment(H, D)
     h = mpmath.mpf(STEP)
     large, small = (point.stress(H + x * D) - P - x * slope for x in (h, h / 10))
     return _relative(small - large / 100, h * np.abs(slope))
+
+
+def _on_one_side(point: _Point, H: Tensor) -> _Point:
+    """Return the formulas with comparisons of what is equal at H decided as at H.
+
+    There P has a kink, as that of fibres at rest which bear tension only, and dP is its derivative
+    on the side that the comparison takes.  P itself must not jump: the law of the energy sees to
+    it, since it follows the formulas to the other side.
+    """
+    graph, formulas = point.formulas.graph, point.formulas
+    compared = [
+        node
+        for node in graph.live((*formulas.P, *formulas.dP))
+        if graph.nodes[node].operation in ORDERINGS
+    ]
+    operands = tuple(x for node in compared for x in graph.nodes[node].operands)
+    values = point._exactly(operands, H, H).reshape(-1, 2)
+    decided = {
+        node: graph.constant(ORDERINGS[graph.nodes[node].operation])
+        for node, (x, y) in zip(compared, values, strict=True)
+        if x == y
+    }
+    if not decided:
+        return point
+    P, dP = (tuple(graph.substitute(nodes, decided)) for nodes in (formulas.P, formulas.dP))
+    return _Point(replace(formulas, P=P, dP=dP), point.parameters)
 
 
 def _asymmetry(point: _Point, H: Tensor, A: Tensor, B: Tensor) -> float:
