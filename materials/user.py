@@ -23,6 +23,7 @@ from typing import Any
 
 from elastane.materials.compiler.apart import ApartError, run_apart
 from elastane.materials.compiler.cache import cache_folder, digest, written_aside
+from elastane.materials.compiler.errors import UnsupportedError
 from elastane.materials.compiler.texts import compiler_text, materials_text, package_versions
 from elastane.materials.description import material_from_json
 from elastane.materials.files import FileModel, MaterialFileError, hash_of, name_of, read_bytes
@@ -108,7 +109,7 @@ def faults_named(path: Path) -> Iterator[None]:
     """Turn whatever goes wrong in a file into a MaterialFileError that names the line."""
     try:
         yield
-    except (MaterialFileError, MemoryError):
+    except (MaterialFileError, UnsupportedError, MemoryError):
         raise
     except (Exception, SystemExit) as error:
         line = _line(path, error)

@@ -65,6 +65,7 @@ FUNCTIONS: Mapping[str, str] = {
     "logaddexp": "its rule for the derivative is lost, and without it the derivative at a tie is "
     "wrong; write elastane.materials.ramps.soft_ramp(x, 1.0) for softplus(x)",
     "relu": "its derivative at 0 is a matter of taste; use elastane.materials.ramps.ramp",
+    **dict.fromkeys(("inv", "solve", "slogdet", "expm", "norm"), _LAPACK),
     "diagonal": "write jax.numpy.array([H[0, 0], H[1, 1], H[2, 2]])",
     "_diag": "write jax.numpy.array([H[0, 0], H[1, 1], H[2, 2]])",
 }
@@ -116,8 +117,7 @@ def trace(
             if name in REFUSED or not TABLES.isdisjoint(inside):
                 advice = next((FUNCTIONS[f] for f in inside if f in FUNCTIONS), REFUSED.get(name))
                 where = _place(source, _equation_line(source, equation))
-                within = f" in {'.'.join(inside)}" if inside else ""
-                raise UnsupportedError(f"{where}the energy uses {name}{within}: {advice}")
+                raise UnsupportedError(f"{where}the energy uses {_spoken(name, inside)}: {advice}")
     return shape
 
 
@@ -217,6 +217,16 @@ def _primitives(equation: Any, within: tuple[str, ...] = ()) -> Iterator[tuple[s
     for jaxpr in inner:
         for further in jaxpr.eqns:
             yield from _primitives(further, within)
+
+
+def _spoken(name: str, inside: Sequence[str]) -> str:
+    """Return a primitive by the name of the function that the user called: softplus (custom_jvp).
+
+    The primitive is left out where it says nothing more.
+    """
+    primitive = name.removesuffix("_call")
+    called = inside[0].strip("_") if inside else primitive
+    return called if primitive in (called, "jit") else f"{called} ({primitive})"
 
 
 def _called(equation: Any) -> str:
