@@ -39,7 +39,7 @@ from elastane.solver.boundary.rotation import Rotation
 from elastane.solver.boundary.traction import Traction
 from elastane.solver.formula import Formula
 from elastane.solver.levels import LEVEL_RULES
-from elastane.solver.output import FIELDS, FORMATS
+from elastane.solver.output import FORMATS, OUTPUT_FIELDS
 from elastane.solver.preconditioners import COARSE
 from elastane.solver.problem import (
     LinearSettings,
@@ -283,7 +283,7 @@ class OutputSection(Section):
         default=1, description="Load steps between two written fields; 0: the last only."
     )
     fields: Annotated[
-        tuple[Annotated[str, OneOf("field", tuple(FIELDS))], ...], Field(strict=False)
+        tuple[Annotated[str, OneOf("field", OUTPUT_FIELDS)], ...], Field(strict=False)
     ] = Field(default=("displacement", "cauchy_stress"), description="Fields to write.")
     surfaces: Annotated[tuple[str, ...], Field(strict=False)] = Field(
         default=(),

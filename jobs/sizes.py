@@ -9,7 +9,7 @@ from elastane.meshes.source import MeshSource
 from elastane.solver.boundary.displacement import Displacement
 from elastane.solver.boundary.rotation import Rotation
 from elastane.solver.levels import multigrid_degrees
-from elastane.solver.output import FIELDS
+from elastane.solver.output import FIELDS, material_arrays
 from elastane.solver.problem import Problem
 
 DOUBLE = 8
@@ -91,7 +91,10 @@ def count_dofs(problem: Problem, mesh: Mesh, degrees: tuple[int, ...]) -> tuple[
 
 def _output_bytes(problem: Problem, mesh: Mesh, dofs: int) -> int:
     """Return the size of all written fields."""
-    numbers = 3 + sum(len(FIELDS[name].components) for name in problem.output.fields)
+    names = problem.output.fields
+    arrays = material_arrays(names, [(m.model, m.options) for m in problem.materials.values()])
+    numbers = 3 + sum(len(FIELDS[name].components) for name in names if name in FIELDS)
+    numbers += sum(map(len, arrays.values()))
     connectivity = mesh.num_cells * (problem.degree + 1) ** 3 * 8
     every, steps = problem.output.every, problem.loading.steps
     written = 1 if every == 0 else -(-steps // every)

@@ -145,7 +145,7 @@ class Output:
     Attributes:
         format: A name in `elastane.solver.output.FORMATS`.
         every: Load steps between two written fields; 0 writes the last step only.
-        fields: Names in `elastane.solver.output.FIELDS`.
+        fields: Names in `elastane.solver.output.OUTPUT_FIELDS`.
         surfaces: Surfaces whose area, force and mean displacement are reported every step.
         probes: Initial coordinates of points whose displacement is reported every step.
     """

@@ -50,8 +50,8 @@ class OutputFormat(ABC):
         Args:
             step: Number of the load step.
             load: Load fraction.
-            point_fields: Values at the owned points by names in `FIELDS`, each of shape
-                (num_owned_points, number of components).
+            point_fields: Values at the owned points by name, each of shape (num_owned_points,
+                number of components); NaN where there is none.
 
         Raises:
             OSError: On all ranks, with path and errno, if one of them could not write.

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from elastane.solver.output.fields import FIELDS
+from elastane.solver.output.fields import FIELDS, component_names
 from elastane.solver.output.format import Floats, OutputFormat, OutputMesh
 from elastane.solver.output.parallel_file import Block, write_together
 from elastane.solver.output.partition import Partition
@@ -111,7 +111,7 @@ def cell_arrays(mesh: OutputMesh, cells: Partition) -> Iterator["Array"]:
 def point_arrays(fields: Mapping[str, Floats], points: Partition) -> Iterator["Array"]:
     """Yield the fields at the points."""
     for name, values in fields.items():
-        yield Array(name, values, points, FIELDS[name].components)
+        yield Array(name, values, points, component_names(name, values.shape[1]))
 
 
 @dataclass(frozen=True)
