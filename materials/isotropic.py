@@ -142,6 +142,38 @@ def _convert_with(names: frozenset[str], given: Mapping[str, Values]) -> dict[st
     return convert(elastic) | {name: given[name] for name in sorted(names)}
 
 
+def with_bulk(
+    shear: Callable[[Mapping[str, Values]], Values], *parameters: Parameter
+) -> Parametrization:
+    """Return the parametrization by parameters of one's own and κ, or ν in its place.
+
+    Args:
+        shear: Returns μ of the small-strain limit for the parameters; raises ParameterError where
+            it is not positive.
+        parameters: Those of the change of shape.
+    """
+    names = [parameter.name for parameter in parameters]
+    volume = (BULK_MODULUS, POISSONS_RATIO)
+    return Parametrization(
+        parameters=(*parameters, *volume),
+        combinations=tuple(frozenset((*names, constant.name)) for constant in volume),
+        takes=f"{', '.join(names)} and one of bulk_modulus, poissons_ratio",
+        convert=partial(_convert_bulk, shear),
+    )
+
+
+def _convert_bulk(
+    shear: Callable[[Mapping[str, Values]], Values], given: Mapping[str, Values]
+) -> dict[str, Values]:
+    """Return what is given with κ = 2 μ (1 + ν) / (3 (1 - 2 ν)) in place of ν."""
+    values = dict(given)
+    mu = shear(given)
+    if "poissons_ratio" in values:
+        ratio = values.pop("poissons_ratio")
+        values["bulk_modulus"] = 2 * mu * (1 + ratio) / (3 * (1 - 2 * ratio))
+    return values
+
+
 #: Two ordinary solids: a stiff compressible and a soft, nearly incompressible one.
 EXAMPLES: tuple[Mapping[str, float], ...] = (
     {"youngs_modulus": 2.8, "poissons_ratio": 0.4},

@@ -21,8 +21,8 @@ When to use which:
 * `smooth_ramp` where Newton's method hunts to and fro between two sides, or where a tangent that is
   continuous is worth a strain of w/2 by which the load comes later.  Nothing changes at x ≤ 0, so
   that what is free of stress at rest remains so.  It is convex.
-* `soft_ramp` where all derivatives are needed.  It is positive everywhere: at x = 0 it is w ln 2, so
-  that a body would not be free of stress at rest.  Shift x, or keep it for x that are far from 0.
+* `soft_ramp` where all derivatives are needed.  It is positive everywhere: at x = 0 it is w ln 2,
+  so that a body would not be free of stress at rest.  Shift x, or keep it for x far from 0.
 
 Roots and logarithms of a ramp have no derivative at 0, whatever the side.
 """
@@ -46,12 +46,14 @@ def ramp_squared(x: "Array") -> "Array":
 
 
 def smooth_ramp(x: "Array", width: "Array | float") -> "Array":
-    """Return a ramp whose slope rises from 0 at x = 0 to 1 at x = width > 0.
+    """Return a ramp whose slope rises from 0 at x = 0 to 1 at x = width; with width 0 it is `ramp`.
 
     The slope is 3 t² - 2 t³ with t = x / width, whose own slope is zero at both ends.  No digit is
     lost as t goes to zero: the value is a product with t³.
     """
-    t = jnp.where(x > 0.0, jnp.where(x < width, x / width, 1.0), 0.0)
+    # A width of 0 must not leave 0/0 in the branch that is never taken with it.
+    scale = jnp.where(width > 0.0, width, 1.0)
+    t = jnp.where(x > 0.0, jnp.where(x < width, x / scale, 1.0), 0.0)
     return width * t * t * t * (1.0 - 0.5 * t) + ramp(x - width)
 
 

@@ -43,9 +43,21 @@ def principal_stretches(F: Any) -> list[Any]:
     return [mpmath.sqrt(x) for x in eigenvalues]
 
 
-def family(name: str, number: int, parameters: Mapping[str, Any]) -> Any:
-    """Return the direction of a family from its scalars "name_number_0", "..._1", "..._2"."""
-    return np.array([parameters[f"{name}_{number}_{axis}"] for axis in range(3)])
+def direction(name: str, parameters: Mapping[str, Any]) -> Any:
+    """Return the direction whose components are "name_0", "name_1", "name_2".
+
+    Given as doubles it is of length 1 to 16 digits, here to all.
+    """
+    given = np.array([parameters[f"{name}_{axis}"] for axis in range(3)])
+    return given / _mpmath().sqrt(given @ given)
+
+
+def basis(first: Any) -> Any:
+    """Return a unit vector and two further ones as the rows of a rotation."""
+    axis = identity()[np.argmin(np.abs(first))]
+    second = axis - (axis @ first) * first
+    second = second / _mpmath().sqrt(second @ second)
+    return np.array([first, second, np.cross(first, second)])
 
 
 def log(x: Any) -> Any:
