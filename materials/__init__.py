@@ -6,14 +6,23 @@ A new material is one new file and one line in `MODELS`; a new kind of file is o
 
 from pathlib import Path
 
+from elastane.materials.arruda_boyce import ARRUDA_BOYCE
+from elastane.materials.blatz_ko import BLATZ_KO
 from elastane.materials.files import FileModel
+from elastane.materials.gent import GENT
+from elastane.materials.guccione import GUCCIONE
+from elastane.materials.holzapfel_gasser_ogden import HOLZAPFEL_GASSER_OGDEN
 from elastane.materials.linear import LINEAR
 from elastane.materials.model import Material, Parameter, ParameterError, nearest
 from elastane.materials.mooney_rivlin import MOONEY_RIVLIN
+from elastane.materials.mooney_rivlin_isochoric import MOONEY_RIVLIN_ISOCHORIC
 from elastane.materials.neo_hookean import NEO_HOOKEAN
 from elastane.materials.neo_hookean_isochoric import NEO_HOOKEAN_ISOCHORIC
 from elastane.materials.neo_hookean_j2 import NEO_HOOKEAN_J2
+from elastane.materials.saint_venant_kirchhoff import SAINT_VENANT_KIRCHHOFF
+from elastane.materials.transversely_isotropic import TRANSVERSELY_ISOTROPIC
 from elastane.materials.user import USER
+from elastane.materials.yeoh import YEOH
 
 __all__ = [
     "FILE_MODELS",
@@ -33,6 +42,15 @@ MODELS: dict[str, Material] = {
     "neo-hookean-j2": NEO_HOOKEAN_J2,
     "neo-hookean-isochoric": NEO_HOOKEAN_ISOCHORIC,
     "mooney-rivlin": MOONEY_RIVLIN,
+    "saint-venant-kirchhoff": SAINT_VENANT_KIRCHHOFF,
+    "mooney-rivlin-isochoric": MOONEY_RIVLIN_ISOCHORIC,
+    "yeoh": YEOH,
+    "gent": GENT,
+    "arruda-boyce": ARRUDA_BOYCE,
+    "blatz-ko": BLATZ_KO,
+    "holzapfel-gasser-ogden": HOLZAPFEL_GASSER_OGDEN,
+    "guccione": GUCCIONE,
+    "transversely-isotropic": TRANSVERSELY_ISOTROPIC,
 }
 
 
