@@ -20,12 +20,14 @@ class Checked:
         sizes: Its size.
         warnings: What is allowed and yet looks like a mistake.
         regions: Regions of the mesh.
+        fields: Fields of the mesh that the materials use, with their kind.
     """
 
     job: Job
     sizes: Sizes
     warnings: tuple[str, ...]
     regions: tuple[str, ...]
+    fields: tuple[str, ...]
 
 
 def check_job(path: Path) -> Checked:
@@ -40,8 +42,10 @@ def check_job(path: Path) -> Checked:
         reading.findings += check_mesh(reading, mesh)
     job = reading.job()
     assert mesh is not None
+    used = {name for material in job.problem.materials.values() for name in material.fields}
+    fields = tuple(f"{name} ({mesh.fields[name].kind})" for name in sorted(used))
     return Checked(
-        job, measure(job.problem, mesh), tuple(warnings(reading, mesh)), tuple(mesh.regions)
+        job, measure(job.problem, mesh), tuple(warnings(reading, mesh)), mesh.regions, fields
     )
 
 
@@ -80,6 +84,7 @@ def summary(checked: Checked) -> str:
         f"map of degree {mesh.geometry_degree}",
         "regions": ", ".join(checked.regions),
         "materials": models,
+        **({"mesh fields": ", ".join(checked.fields)} if checked.fields else {}),
         "unknowns": f"{sizes.dofs:,} (degree {problem.degree}, {problem.num_points_1d} Gauss "
         "points per direction)",
         "levels": levels,

@@ -3,6 +3,8 @@
 import os
 from dataclasses import dataclass
 
+import numpy as np
+
 from elastane.meshes.entities import SurfaceEntities, find_entities, surface_entities
 from elastane.meshes.mesh import Mesh
 from elastane.meshes.source import MeshSource
@@ -64,10 +66,23 @@ def measure(problem: Problem, mesh: Mesh) -> Sizes:
     memory = (
         BASE_BYTES
         + mesh.num_cells * (BYTES_PER_CELL + problem.num_points_1d**3 * BYTES_PER_POINT)
+        + _parameter_bytes(problem, mesh)
         + sum(dofs) * BYTES_PER_UNKNOWN
         + dofs[0] * BYTES_PER_COARSE_UNKNOWN
     )
     return Sizes(mesh.num_cells, degrees, dofs, memory, _output_bytes(problem, mesh, dofs[-1]))
+
+
+def _parameter_bytes(problem: Problem, mesh: Mesh) -> int:
+    """Return the size of parameters that vary: at each point, ours and a copy of libCEED's."""
+    cells = np.bincount(mesh.cell_regions, minlength=len(mesh.regions))
+    total = 0
+    for region, num_cells in zip(mesh.regions, cells.tolist(), strict=True):
+        material = problem.materials.get(region) or problem.materials["all"]
+        if material.varies:
+            num_scalars = len(material.model.scalars(material.options))
+            total += 2 * DOUBLE * num_scalars * num_cells * problem.num_points_1d**3
+    return total
 
 
 def count_dofs(problem: Problem, mesh: Mesh, degrees: tuple[int, ...]) -> tuple[int, ...]:
