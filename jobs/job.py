@@ -24,6 +24,7 @@ from elastane.jobs.sources import write_tree
 from elastane.jobs.validation import NO_REGION, Draft, validate
 from elastane.jobs.yaml_reader import Document, read_document
 from elastane.jobs.yaml_writer import write_yaml
+from elastane.materials import FILE_MODELS
 from elastane.meshes.source import MeshSource
 from elastane.solver.problem import Problem, RegionMaterial
 
@@ -128,7 +129,7 @@ def read_job(path: Path) -> Reading:
         if region == NO_REGION:
             continue
         fields = None if names is None else names.fields
-        material = region_material(region, section, findings, fields)
+        material = region_material(region, section, findings, fields, path.resolve().parent)
         if material is not None:
             materials[region] = material
     if names is not None:
@@ -181,9 +182,11 @@ def _name_from(path: Path) -> str:
 
 
 def _complete(section: MaterialSection, material: RegionMaterial) -> MaterialSection:
-    """Return a material with its options filled in and its parameters written out."""
+    """Return a material with options and the path of its file filled in, and its parameters."""
     parameters = {name: write_tree(tree) for name, tree in material.parameters.items()}
     options = {name: material.options[name] for name in material.model.options}
+    if section.model in FILE_MODELS:
+        options[FILE_MODELS[section.model].key] = str(material.model.file)
     return MaterialSection.model_validate(
         {"model": section.model, **section.entries(), **parameters, **options}
     )

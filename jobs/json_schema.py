@@ -4,7 +4,7 @@ from typing import Any
 
 from elastane.jobs.schema import JobFile
 from elastane.jobs.sources import DirectionSection, FieldSection
-from elastane.materials import MODELS, Material, Parameter
+from elastane.materials import FILE_MODELS, MODELS, FileModel, Material, Parameter
 
 
 def job_schema() -> dict[str, Any]:
@@ -22,7 +22,10 @@ def job_schema() -> dict[str, Any]:
         "description": "A material model and its parameters.",
         "type": "object",
         "required": ["model"],
-        "oneOf": [_material_schema(model) for model in MODELS.values()],
+        "oneOf": [
+            *(_material_schema(model) for model in MODELS.values()),
+            *(_file_schema(name, kind) for name, kind in FILE_MODELS.items()),
+        ],
     }
     return schema
 
@@ -40,6 +43,21 @@ def _material_schema(model: Material) -> dict[str, Any]:
         "properties": properties,
         "required": ["model"],
         "additionalProperties": False,
+    }
+
+
+def _file_schema(name: str, kind: FileModel) -> dict[str, Any]:
+    """Return the schema of a material section for a model whose parameters a file tells."""
+    path = f"Path of a {' or '.join(kind.suffixes)} file, relative to the job file."
+    return {
+        "title": name,
+        "description": "Takes what its file says.",
+        "properties": {
+            "model": {"const": name},
+            kind.key: {"type": "string", "description": path},
+        },
+        "required": ["model", kind.key],
+        "additionalProperties": {"anyOf": [_NUMBER, {"type": "array"}]},
     }
 
 

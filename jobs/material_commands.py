@@ -1,4 +1,4 @@
-"""`elastane materials`: the models, their parameters, their curves and their C."""
+"""`elastane materials`: the models, their parameters, their curves, their check and their C."""
 
 import argparse
 import json
@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from elastane.jobs.states import ExitCode
-from elastane.materials import Material, ParameterError, find_model
+from elastane.materials import Material, ParameterError, find_or_load
 
 
 def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
     """Add `materials` and its actions to the commands of the command line."""
     materials = commands.add_parser("materials", parents=[common], help="the material models")
     materials.set_defaults(command=_list)
-    actions = materials.add_subparsers(metavar="list | show NAME | code NAME")
+    actions = materials.add_subparsers(metavar="list | show NAME | check NAME | code NAME")
     listing = actions.add_parser("list", parents=[common], help="all models")
     listing.set_defaults(command=_list)
 
@@ -28,8 +28,16 @@ def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
 
     code = actions.add_parser("code", parents=[common], help="the generated C of a model")
     code.set_defaults(command=_code)
-    for action in (show, code):
-        action.add_argument("name", metavar="NAME")
+
+    check = actions.add_parser(
+        "check", parents=[common], help="audit a model or a file of your own: is it right?"
+    )
+    check.add_argument("--json", action="store_true", help="say all of it as JSON")
+    check.add_argument("--plot", type=Path, metavar="DIR",
+                       help="draw where the material is elliptic there, as PNG")  # fmt: skip
+    check.set_defaults(command=_check)
+    for action in (show, check, code):
+        action.add_argument("name", metavar="NAME", help="a model, or a file that defines one")
         action.add_argument(
             "entries", nargs="*", metavar="KEY=VALUE",
             help="options and parameters, such as volumetric=j2 or mu=0.6,1.3",
@@ -76,9 +84,26 @@ def _code(options: argparse.Namespace) -> ExitCode:
     return ExitCode.CONVERGED
 
 
+def _check(options: argparse.Namespace) -> ExitCode:
+    """Audit a material at the parameters given, or else at those of its examples."""
+    from elastane.materials.audit.findings import Status
+    from elastane.materials.audit.verdict import audit_apart
+    from elastane.materials.compiler.build import find_material
+
+    material = find_material(options.name)
+    given, choices = read_entries(material, options.entries)
+    sizes = {name: given.pop(name) for name in list(given) if name in material.sizes}
+    choices = material.resolve_choices({**choices, **sizes, **material.sizes_of(given)})
+    if given:
+        material.resolve(given, choices)
+    report = audit_apart(options.name, choices, given, options.plot)
+    _say(json.dumps(report.as_json(), indent=1) if options.json else report.as_text())
+    return ExitCode.BAD_INPUT if report.status is Status.FAIL else ExitCode.CONVERGED
+
+
 def _material(name: str) -> Material:
-    """Return the material of that name."""
-    return find_model(name)
+    """Return the material of that name, or of the file of that path."""
+    return find_or_load(name)
 
 
 def read_entries(

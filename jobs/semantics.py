@@ -6,13 +6,14 @@ Nothing is built here; what needs the cells themselves is checked in `elastane.j
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from elastane.jobs.faults import KeyPath, nearest
 from elastane.jobs.fields import shown
 from elastane.jobs.mesh_section import MeshSection, SubSurfaceSection
 from elastane.jobs.schema import BoundarySection, JobFile, MaterialSection
 from elastane.jobs.sources import Given, complete, constant_values, read_given
-from elastane.materials import Material, ParameterError, find_model
+from elastane.materials import FILE_MODELS, Material, ParameterError, find_model
 from elastane.meshes.annulus import Annulus
 from elastane.meshes.source import BODIES, MeshSource
 from elastane.solver.levels import multigrid_degrees
@@ -93,6 +94,7 @@ def region_material(
     section: MaterialSection,
     findings: list[Finding],
     fields: Mapping[str, int] | None,
+    directory: Path = Path(),
 ) -> RegionMaterial | None:
     """Return the material of a region; None if it is at fault.
 
@@ -101,18 +103,20 @@ def region_material(
         section: What is said of it.
         findings: Where what is wrong is added.
         fields: Components of the fields of the mesh by name; None if the mesh is not known.
+        directory: Folder of the job file, where files of materials are.
     """
     here: KeyPath = ("materials", region)
+    entries = section.entries()
     try:
-        model = find_model(section.model)
-    except ValueError as error:
-        findings.append(((*here, "model"), str(error)))
+        model = _model(section.model, entries, directory)
+    except MaterialKeyError as error:
+        findings.append(((*here, *error.path), str(error)))
         return None
     before = len(findings)
     known = {parameter.name: parameter for parameter in model.parametrization.parameters}
     given: dict[str, Given] = {}
     options: dict[str, str] = {}
-    for key, value in section.entries().items():
+    for key, value in entries.items():
         if key in model.options:
             options[key] = value
         elif key not in known:
@@ -131,6 +135,42 @@ def region_material(
         blamed = error.parameter in section.entries()
         findings.append(((*here, error.parameter) if blamed else here, str(error)))
         return None
+
+
+class MaterialKeyError(ValueError):
+    """A material section names no material.
+
+    Attributes:
+        path: The key at fault within the section; () where one is missing.
+    """
+
+    def __init__(self, path: KeyPath, message: str) -> None:
+        self.path = path
+        super().__init__(message)
+
+
+def _model(name: str, entries: dict[str, Any], directory: Path) -> Material:
+    """Return the material of that name; takes the key of its file, if it has one, from the entries.
+
+    Raises:
+        MaterialKeyError: If there is none of that name, or its file defines none.
+    """
+    kind = FILE_MODELS.get(name)
+    if kind is None:
+        try:
+            return find_model(name)
+        except ValueError as error:
+            raise MaterialKeyError(("model",), str(error)) from None
+    what = f"the path of a {' or '.join(kind.suffixes)} file, relative to the job file"
+    if kind.key not in entries:
+        raise MaterialKeyError((), f"{name} needs the key {kind.key}: {what}")
+    file = entries.pop(kind.key)
+    if not isinstance(file, str) or not file:
+        raise MaterialKeyError((kind.key,), f"{what}, is needed, got {shown(file)}")
+    try:
+        return kind.load(directory / file)
+    except ValueError as error:
+        raise MaterialKeyError((kind.key,), str(error)) from None
 
 
 def _together(

@@ -69,7 +69,8 @@ def find_model(name: str) -> Material:
     try:
         return MODELS[name]
     except KeyError:
-        raise ValueError(f"unknown material {name!r}{nearest(name, MODELS)}") from None
+        names = [*MODELS, *FILE_MODELS]
+        raise ValueError(f"unknown material {name!r}{nearest(name, names)}") from None
 
 
 def file_model(path: Path) -> FileModel | None:

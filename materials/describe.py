@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from elastane.materials import MODELS
+from elastane.materials import FILE_MODELS, MODELS
 from elastane.materials.kernels import Kernels, find_kernels
 from elastane.materials.model import Choices, Material, Parameter
 
@@ -45,10 +45,18 @@ def describe(material: Material, choices: Choices | None = None) -> str:
     parts += [
         f"Kernels {kernels.name}, at a point:",
         _table(_costs(kernels)),
-        f"In a job file: {{model: {material.name}, {example}}}",
+        f"In a job file: {{{_named(material)}, {example}}}",
         f"Reference: {material.reference}",
     ]
     return "\n".join(parts)
+
+
+def _named(material: Material) -> str:
+    """Return what names the material in a job file."""
+    for name, kind in FILE_MODELS.items():
+        if material.file is not None and material.file.suffix in kind.suffixes:
+            return f"model: {name}, {kind.key}: {material.file.name}"
+    return f"model: {material.name}"
 
 
 def _costs(kernels: Kernels) -> Iterator[tuple[str, ...]]:
