@@ -61,7 +61,13 @@ def _run(options: argparse.Namespace) -> ExitCode:
     from elastane.jobs.run import run_job
 
     return run_job(
-        options.job, options.ranks, options.output, options.force, options.debug, sys.stdout
+        options.job,
+        options.ranks,
+        options.output,
+        options.force,
+        options.debug,
+        sys.stdout,
+        unchecked=options.unchecked,
     )
 
 
@@ -122,6 +128,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("-o", "--output", type=Path, metavar="DIR", help="the run folder")
     run.add_argument(
         "--force", action="store_true", help="replace an earlier run of the same job in DIR"
+    )
+    run.add_argument(
+        "--unchecked", action="store_true", help="use materials that fail `materials check`, too"
     )
     run.set_defaults(command=_run)
 

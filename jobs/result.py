@@ -4,7 +4,7 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +125,14 @@ def end_result(path: Path, status: Status, message: str) -> None:
         result = empty_result(path.parent.name, degree=0, backend="", ranks=0)
     if result["status"] == Status.RUNNING.value:
         result.update(status=status.value, message=message)
+        write_result(path, result)
+
+
+def add_warnings(path: Path, warnings: Sequence[str]) -> None:
+    """Put warnings that were known before the solve in front of those in a result."""
+    if warnings:
+        result = read_result(path)
+        result["warnings"] = [*warnings, *result["warnings"]]
         write_result(path, result)
 
 

@@ -14,9 +14,17 @@ from typing import Any, TextIO
 from elastane.jobs.check import check_job
 from elastane.jobs.job import Job
 from elastane.jobs.launchers import Launch, launch_worker
+from elastane.jobs.material_verdicts import require_verdicts
 from elastane.jobs.paths import RunFolder, claim_run_folder, new_run_folder
 from elastane.jobs.progress import EventTail, Progress, in_time
-from elastane.jobs.result import empty_result, end_result, read_result, write_result, write_text
+from elastane.jobs.result import (
+    add_warnings,
+    empty_result,
+    end_result,
+    read_result,
+    write_result,
+    write_text,
+)
 from elastane.jobs.states import EXIT_CODES, ExitCode, Status
 
 POLL_SECONDS = 0.1
@@ -27,12 +35,29 @@ KILL_SECONDS = 5.0
 
 
 def run_job(
-    path: Path, ranks: int, output: Path | None, force: bool, debug: bool, stream: TextIO
+    path: Path,
+    ranks: int,
+    output: Path | None,
+    force: bool,
+    debug: bool,
+    stream: TextIO,
+    *,
+    unchecked: bool = False,
 ) -> ExitCode:
     """Solve a job on this machine; return the exit code.
 
+    Args:
+        path: The job file.
+        ranks: MPI ranks.
+        output: The run folder; None for a new one.
+        force: Whether to replace an earlier run of the same job in `output`.
+        debug: Whether to show the traceback of an error.
+        stream: Where progress is told.
+        unchecked: Whether to use materials that fail their check.
+
     Raises:
         JobFileError: If the job is not sound; nothing is written then.
+        MaterialFailsError: If a material fails its check; nothing is written then.
         RunFolderError: If the run folder cannot be used.
         MissingDependencyError: If something that a solve needs is missing.
     """
@@ -41,6 +66,9 @@ def run_job(
     for warning in checked.warnings:
         stream.write(f"warning: {warning}\n")
     launch_worker(Path(), ranks)  # before the folder is made: is everything there?
+    insisted = require_verdicts(
+        job.problem.materials, unchecked, lambda line: _say_at_once(stream, line)
+    )
     folder = (
         new_run_folder(job.name) if output is None else claim_run_folder(output, job.name, force)
     )
@@ -51,9 +79,15 @@ def run_job(
     progress = Progress(stream)
     interrupted, returncode = supervise(launch_worker(folder.root, ranks, debug), folder, progress)
     _settle(folder, interrupted, returncode)
+    add_warnings(folder.result, insisted)
     if debug and folder.traceback.exists():
         sys.stderr.write(folder.traceback.read_text(encoding="utf-8"))
     return _tell(folder, job, returncode, stream)
+
+
+def _say_at_once(stream: TextIO, line: str) -> None:
+    stream.write(f"{line}\n")
+    stream.flush()
 
 
 def supervise(launch: Launch, folder: RunFolder, progress: Progress) -> tuple[bool, int]:

@@ -124,7 +124,7 @@ def dot_product(subject: Subject) -> Iterator[Finding]:
     """The tangent is its own adjoint, w : dP[v] = v : dP[w]; P : v is dψ[v] by forward mode."""
     test, worst, where = "dot-product", 0.0, subject.H[0]
     forward, exact = subject.derivation.forward, subject.exact
-    for k in np.flatnonzero(subject.finite):
+    for k in map(int, np.flatnonzero(subject.finite)):
         H, v, w = subject.H[k], generic(300 + k), generic(400 + k)
         dP = subject.doubles.stress_increment(np.array([H, H]), np.array([v, w]))
         size = 9.0 * max(float(largest(subject.tangent[k : k + 1])[0]), 1e-300)

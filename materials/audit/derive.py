@@ -70,11 +70,13 @@ class Derivation:
         return self.enzyme or self.jax
 
 
-def derive(material: Material, choices: Choices) -> Derivation:
+def derive(material: Material, choices: Choices, *, with_enzyme: bool = True) -> Derivation:
     """Return a material differentiated in every way that works."""
     jax.config.update("jax_enable_x64", True)
     findings: list[Finding] = []
-    enzyme = _try("compiler", findings, lambda: _by_enzyme(material, choices))
+    enzyme = None
+    if with_enzyme:
+        enzyme = _try("compiler", findings, lambda: _by_enzyme(material, choices))
     refused = bool(findings)
     by_jax = _try("JAX", [] if refused else findings, lambda: _by_jax(material, choices))
     formulas = enzyme or by_jax
@@ -167,7 +169,7 @@ def _enzyme_forward(text: str, num_parameters: int) -> str:
 
 def _kernels(material: Material, choices: Choices, formulas: Formulas) -> Kernels:
     """Return the kernels: those checked in, or the same made here."""
-    if material.file is None and choices in material.kernel_sets():
+    if material.file is None and choices in list(material.kernel_sets()):
         try:
             return find_kernels(material, choices)
         except RuntimeError:  # not checked in: a material that is not built in, or a new one

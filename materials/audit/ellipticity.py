@@ -157,8 +157,8 @@ def _half_sphere() -> Floats:
     return np.concatenate([np.eye(3), diagonals / np.sqrt(2.0), spiral])
 
 
-def draw(found: EllipticityMap, title: str, path: Path) -> None:
-    """Draw a map as PNG.
+def draw_map(subject: Subject, path: Path) -> None:
+    """Draw the map of a material as PNG.
 
     Raises:
         ModuleNotFoundError: If matplotlib is missing.
@@ -166,6 +166,7 @@ def draw(found: EllipticityMap, title: str, path: Path) -> None:
     from matplotlib.colors import TwoSlopeNorm
     from matplotlib.figure import Figure
 
+    found = ellipticity_map(subject)
     figure = Figure(figsize=(5.4, 4.4), layout="constrained")
     axes = figure.subplots()
     values: NDArray[np.float64] = np.arcsinh(
@@ -176,7 +177,8 @@ def draw(found: EllipticityMap, title: str, path: Path) -> None:
         found.stretches, found.stretches, values.T, cmap="RdBu",
         norm=TwoSlopeNorm(0.0, -most, most), shading="nearest",
     )  # fmt: skip
-    axes.set(xscale="log", yscale="log", xlabel="stretch λ₁", ylabel="stretch λ₂", title=title)
+    axes.set(xscale="log", yscale="log", xlabel="stretch λ₁", ylabel="stretch λ₂")
+    axes.set_title(f"{subject.material.name}, plane stress")
     ticks = [0.3, 0.5, 1.0, 2.0, 3.0]
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_ticks(ticks, [f"{x:g}" for x in ticks])

@@ -99,7 +99,8 @@ def growth(subject: Subject) -> Iterator[Finding]:
     for way, direction in ways.items():
         values = _energies(subject, direction, 1 / 3 if way == "all stretches" else 1.0)
         before, last = values[-2:]
-        if not (last > GROWTH * before or np.isinf(last)):
+        # No number: the limit of the model lies before, as that of chains which are stretched out.
+        if np.isfinite(last) and not last > GROWTH * before:
             yield subject.finding(
                 test, Status.WARN, Category.NO_GROWTH,
                 f"ψ stays at {last:.3g} as J -> 0 ({way}): a strong compression may turn "

@@ -55,7 +55,7 @@ class Finding:
         sentence: What was found, and where it is bad what to do.
         category: Kind of defect; None where there is none.
         figure: The number that decided, as text.
-        F: Deformation gradient to reproduce it with, rows of doubles; None if there is none.
+        H: Displacement gradient to reproduce it with, rows of doubles; None if there is none.
         parameters: Kernel parameters to reproduce it with.
     """
 
@@ -64,35 +64,37 @@ class Finding:
     sentence: str
     category: Category | None = None
     figure: str = ""
-    F: tuple[tuple[float, ...], ...] | None = None
+    H: tuple[tuple[float, ...], ...] | None = None
     parameters: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def F(self) -> tuple[tuple[float, ...], ...] | None:
+        """Return the deformation gradient I + H; a strain below 1e-16 is lost in it."""
+        return None if self.H is None else rows_of(np.asarray(self.H) + np.eye(3))
 
     def as_json(self) -> dict[str, Any]:
         """Return the finding as JSON knows it."""
-        return {key: value for key, value in asdict(self).items() if value not in (None, {})}
+        entries = asdict(self) | {"F": self.F}
+        return {key: value for key, value in entries.items() if value not in (None, {})}
 
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> "Finding":
         """Return the finding that `as_json` wrote."""
-        F = entry.get("F")
+        H = entry.get("H")
         return cls(
             test=entry["test"],
             status=Status(entry["status"]),
             sentence=entry["sentence"],
             category=Category(entry["category"]) if "category" in entry else None,
             figure=entry.get("figure", ""),
-            F=tuple(tuple(row) for row in F) if F else None,
+            H=tuple(tuple(row) for row in H) if H else None,
             parameters=entry.get("parameters", {}),
         )
 
 
-def deformation(H: NDArray[Any]) -> tuple[tuple[float, ...], ...]:
-    """Return the rows of F = I + H.
-
-    Strains below the rounding of F, 1e-16, are lost in it; the smallest designed one is 1e-11.
-    """
-    F = np.asarray(H, dtype=np.float64) + np.eye(3)
-    return tuple(tuple(map(float, row)) for row in F)
+def rows_of(tensor: NDArray[Any]) -> tuple[tuple[float, ...], ...]:
+    """Return a tensor as rows of floats."""
+    return tuple(tuple(map(float, row)) for row in tensor)
 
 
 def worst_status(findings: "list[Finding] | tuple[Finding, ...]") -> Status:

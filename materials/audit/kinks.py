@@ -85,7 +85,8 @@ def places_of_kinks(subject: Subject) -> list[State]:
     """Return states close to both sides of decisions, for the other tests."""
     if subject.formulas is None:
         return []
-    found, seen = [], set()
+    found: list[State] = []
+    seen: set[tuple[str, float]] = set()
     for crossing in _crossings(subject):
         key = (crossing.decision, round(crossing.below, 6))
         if key in seen or len(found) >= 8:
@@ -349,9 +350,9 @@ def _guarded(subject: Subject, nodes: list[int], H: Floats, D: Floats) -> Floats
 
 
 def _is_rounded_sum(graph: Graph, node: int) -> bool:
-    """Return whether a node is (1 + x) - 1."""
+    """Return whether a node is (1 + x) - 1 or (1 - x) - 1."""
     entry = graph.nodes[node]
     if entry.operation != "subtract" or graph.value(entry.operands[1]) != 1.0:
         return False
     total = graph.nodes[entry.operands[0]]
-    return total.operation == "add" and 1.0 in map(graph.value, total.operands)
+    return total.operation in ("add", "subtract") and 1.0 in map(graph.value, total.operands)

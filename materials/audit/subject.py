@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elastane.materials.audit.derive import Derivation
-from elastane.materials.audit.findings import Category, Finding, Status, deformation
+from elastane.materials.audit.findings import Category, Finding, Status, rows_of
 from elastane.materials.audit.points import ExactPoint, GraphPoints, LivePoints, Points, tangent
 from elastane.materials.audit.states import CORE, State, designed_states
 from elastane.materials.compiler.formulas import Formulas
@@ -147,8 +147,8 @@ class Subject:
         H: NDArray[Any] | None = None,
     ) -> Finding:
         """Return a finding with what is needed to reproduce it."""
-        F = None if H is None else deformation(H)
-        return Finding(test, status, sentence, category, figure, F, dict(self.parameters))
+        rows = None if H is None else rows_of(H)
+        return Finding(test, status, sentence, category, figure, rows, dict(self.parameters))
 
 
 def largest(tensors: Floats) -> Floats:
@@ -166,11 +166,11 @@ def not_applicable(test: str, sentence: str) -> Finding:
     return Finding(test, Status.NOT_APPLICABLE, sentence)
 
 
-def subjects(derivation: Derivation) -> Sequence[Subject]:
-    """Return the material at each set of parameters that it is to be checked with."""
+def subjects(derivation: Derivation, examples: Sequence[Mapping[str, Any]]) -> Sequence[Subject]:
+    """Return the material at each set of parameters, as a user gives them."""
     material, choices = derivation.material, derivation.choices
     found = []
-    for example in material.examples_of(choices):
+    for example in examples:
         resolved = material.resolve(example, choices)
         parameters = {name: float(value) for name, value in resolved.items()}
         directions = [

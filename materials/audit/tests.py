@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from elastane.materials.audit.derivatives import (
     taylor,
     tools,
 )
-from elastane.materials.audit.derive import Derivation, derive
+from elastane.materials.audit.derive import derive
 from elastane.materials.audit.ellipticity import ellipticity
 from elastane.materials.audit.energy import growth, positive, rest
 from elastane.materials.audit.findings import SEVERITY, Category, Finding, Status
@@ -21,7 +22,8 @@ from elastane.materials.audit.invariance import material_symmetry, objectivity
 from elastane.materials.audit.kinks import branches, kinks, places_of_kinks
 from elastane.materials.audit.one_element import one_element
 from elastane.materials.audit.precision import digits, native, single, textbook
-from elastane.materials.audit.subject import Subject, not_applicable, subjects
+from elastane.materials.audit.report import Report
+from elastane.materials.audit.subject import Subject, subjects
 from elastane.materials.model import Choices, Material
 
 
@@ -63,44 +65,52 @@ TESTS: Mapping[str, AuditTest] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Audit:
-    """What was found of a material.
-
-    Attributes:
-        name: Name of the kernel set.
-        findings: What each test says, worst first within each.
-        seconds: How long it took.
-    """
-
-    name: str
-    findings: tuple[Finding, ...]
-    seconds: float
-
-
 def audit(
-    material: Material, choices: Choices, tests: Sequence[str] = tuple(TESTS)
-) -> tuple[Audit, Derivation]:
-    """Return what the tests find of a material, and its derivatives.
+    material: Material,
+    choices: Choices,
+    tests: Sequence[str] = tuple(TESTS),
+    *,
+    given: Mapping[str, Any] | None = None,
+    with_enzyme: bool = True,
+) -> tuple[Report, Subject | None]:
+    """Return what the tests find of a material, and the material at its first parameters.
+
+    Args:
+        material: The material.
+        choices: Its options and sizes.
+        tests: Names of the tests to run.
+        given: Parameters as a user gives them, instead of those of the examples.
+        with_enzyme: Whether Enzyme is to differentiate, which may crash.
 
     Raises:
-        ParameterError: If an option is unknown.
+        ParameterError: If options or parameters cannot be used.
     """
     start = time.monotonic()
     choices = material.resolve_choices(choices)
-    derivation = derive(material, choices)
+    derivation = derive(material, choices, with_enzyme=with_enzyme)
     findings = list(derivation.findings)
-    for number, subject in enumerate(subjects(derivation)):
-        try:
-            subject.kinks += places_of_kinks(subject)
-            assert len(subject.finite) == len(subject.states)  # evaluates everything once
-        except Exception:  # the energy cannot even be run: that was found already
-            break
+    examined = subjects(derivation, [given] if given else material.examples_of(choices))
+    working = [subject for subject in examined if is_working(subject)]
+    for number, subject in enumerate(working):
         for name in tests:
             if number == 0 or TESTS[name].every_example:
                 findings += run_test(name, subject)
     seconds = time.monotonic() - start
-    return Audit(material.kernel_name(choices), tuple(condense(findings)), seconds), derivation
+    name = material.kernel_name(choices)
+    return Report(name, tuple(condense(findings)), seconds), working[0] if working else None
+
+
+def is_working(subject: Subject) -> bool:
+    """Return whether the energy can be run; evaluates what all tests need, once.
+
+    Why it cannot was found when it was differentiated.
+    """
+    try:
+        with np.errstate(all="ignore"):
+            subject.kinks += places_of_kinks(subject)
+            return len(subject.finite) == len(subject.states)
+    except Exception:
+        return False
 
 
 def run_test(name: str, subject: Subject) -> list[Finding]:
@@ -131,6 +141,3 @@ def condense(findings: Sequence[Finding]) -> Iterator[Finding]:
             if finding.status in (Status.FAIL, Status.WARN):
                 bad.setdefault(finding.category, finding)
         yield from bad.values() if bad else found[:1]
-
-
-__all__ = ["TESTS", "Audit", "AuditTest", "audit", "condense", "not_applicable", "run_test"]
