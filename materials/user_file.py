@@ -23,7 +23,9 @@ A file that holds `MATERIAL`, a whole `Material`, is taken at its word instead.
 
 import ast
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any, Literal
@@ -47,6 +49,23 @@ USUAL_SIZES = range(1, 13)
 
 ENERGY = "strain_energy"
 
+#: Names in a file that hold several things: type, type of each, and both in words.
+LISTS: Mapping[str, tuple[type, type, str]] = {
+    "PARAMETERS": (tuple, Parameter, 'a tuple such as (Parameter("mu", "Pa", "shear modulus"),)'),
+    "EXAMPLES": (tuple, dict, 'a tuple such as ({"shear_modulus": 1.0},)'),
+    "SIZES": (dict, str, 'a dict such as {"terms": range(1, 7)}'),
+}
+
+#: Names that mean something else in a job file, or in the C that is made of an energy.
+RESERVED = re.compile(
+    r"model|file|weights|ctx|Q|in|out|i|parameters|history|state|energy|diagnostics|qdata|det_F"
+    r"|(H|dH|t|grad_\w*|state|history)_?[0-9]*|new_history"
+    r"|double|float|int|long|short|char|void|const|static|struct|union|enum|auto|register|extern"
+    r"|volatile|signed|unsigned|goto|switch|case|default|do|sizeof|typedef|inline|restrict"
+    r"|log|exp|sqrt|pow|sin|cos|tan|fabs|cbrt|expm1|asin|acos|atan|sinh|cosh|tanh|asinh"
+    r"|Ceed\w*|CEED\w*|_\w*"
+)
+
 
 def material_of(path: Path, module: ModuleType, text: str) -> Material:
     """Return the material that a file defines, its names executed.
@@ -58,6 +77,12 @@ def material_of(path: Path, module: ModuleType, text: str) -> Material:
     if given is not None and not isinstance(given, Material):
         raise MaterialFileError(f"{path}: MATERIAL must be a Material, got {given!r:.80}")
     material = given or _from_function(path, module, text)
+    for parameter in (*material.parametrization.parameters, *material.kernel_parameters):
+        if RESERVED.fullmatch(parameter.name) or not parameter.name.isidentifier():
+            raise MaterialFileError(
+                f"{path}: a parameter cannot be called {parameter.name!r}, which means something "
+                "else in a job file or in C; write it out, such as shear_modulus"
+            )
     try:
         for example in material.examples:
             material.resolve(example)
@@ -65,7 +90,18 @@ def material_of(path: Path, module: ModuleType, text: str) -> Material:
         raise MaterialFileError(f"{path}: an example does not fit: {error}") from None
     if not material.examples:
         raise MaterialFileError(f"{path}: EXAMPLES is empty; one is needed to check the energy")
-    return material
+    return replace(
+        material,
+        name=name_of(Path(f"{given.name}.py")) if given else material.name,
+        title=_one_line(material.title),
+        formula=_one_line(material.formula),
+        reference=_one_line(material.reference),
+    )
+
+
+def _one_line(text: Any) -> str:
+    """Return a text as one line that may stand in a comment of C."""
+    return " ".join(str(text).split()).replace("*/", "* /").replace("/*", "/ *")
 
 
 def _from_function(path: Path, module: ModuleType, text: str) -> Material:
@@ -77,6 +113,10 @@ def _from_function(path: Path, module: ModuleType, text: str) -> Material:
             f"def {ENERGY}(H, shear_modulus=1.0, bulk_modulus=10.0): return ..."
         )
     where = f"{path}:{energy.__code__.co_firstlineno}"
+    for name, (kind, entries, words) in LISTS.items():
+        told = names.get(name, kind())
+        if not isinstance(told, kind) or not all(isinstance(entry, entries) for entry in told):
+            raise MaterialFileError(f"{path}: {name} must be {words}, got {told!r:.80}")
     measure, *arguments = _arguments(where, energy)
     parameters = tuple(_parameters(where, arguments, names.get("PARAMETERS", ())))
     title, formula = _title(module), names.get("FORMULA") or _formula(text)
@@ -131,9 +171,24 @@ def _parameters(
             )
     for argument in arguments:
         parameter = known.get(argument.name) or USUAL.get(argument.name)
-        shape = () if argument.default is argument.empty else np.shape(argument.default)
-        meaning = f"{argument.name.replace('_', ' ')}, as {Path(where).name} uses it"
+        meaning = (
+            f"{argument.name.replace('_', ' ')}, as {Path(where).name.partition(':')[0]} uses it"
+        )
+        shape = np.shape(_default(where, argument) or 0.0)
         yield parameter or Parameter(argument.name, "?", meaning, shape=shape)
+
+
+def _default(where: str, argument: inspect.Parameter) -> Any:
+    """Return the default of an argument as a number or a list of numbers, None without one."""
+    if argument.default is argument.empty or argument.default is None:
+        return None
+    try:
+        return np.asarray(argument.default, dtype=np.float64).tolist()
+    except (TypeError, ValueError):
+        raise MaterialFileError(
+            f"{where}: the default of {argument.name} must be a number or numbers, got "
+            f"{argument.default!r:.80}"
+        ) from None
 
 
 def _example(
@@ -142,8 +197,9 @@ def _example(
     """Return the example that the defaults of the arguments are."""
     example: dict[str, Any] = {}
     for argument, parameter in zip(arguments, parameters, strict=True):
-        if argument.default is not argument.empty:
-            example[argument.name] = np.asarray(argument.default, dtype=np.float64).tolist()
+        default = _default(where, argument)
+        if default is not None:
+            example[argument.name] = default
         elif parameter.default is None:
             raise MaterialFileError(
                 f"{where}: the argument {argument.name} of {ENERGY} has no default; it is the "

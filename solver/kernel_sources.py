@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from elastane.materials.compiler.native import build_library
-from elastane.materials.kernels import find_kernels
+from elastane.materials.kernels import code_hash, find_kernels
 from elastane.solver.problem import RegionMaterial
 
 FOLDER = Path(__file__).parent / "qfunctions"
@@ -20,7 +20,7 @@ def own_source(name: str) -> str:
 
 
 def kernel_sources(materials: Iterable[RegionMaterial]) -> dict[str, str]:
-    """Return the C of each kernel set by its name.
+    """Return the C of each kernel set by its name; of two with one name, the second's has a hash.
 
     Raises:
         RuntimeError: If the kernels of a material are missing or out of date.
@@ -28,7 +28,10 @@ def kernel_sources(materials: Iterable[RegionMaterial]) -> dict[str, str]:
     sources = {name: own_source(name) for name in OWN}
     for material in materials:
         kernels = find_kernels(material.model, material.options)
-        sources[kernels.name] = kernels.source
+        name, source = kernels.name, kernels.source
+        # Users name their files, and may have two of one name in two folders.
+        taken = sources.get(name, source) != source
+        sources[f"{name}-{code_hash(source)[:8]}" if taken else name] = source
     return sources
 
 
@@ -38,5 +41,7 @@ def build_kernels(materials: Iterable[RegionMaterial]) -> None:
     Raises:
         RuntimeError: If kernels are out of date or there is no C compiler.
     """
-    for name, source in kernel_sources(materials).items():
-        build_library(source, name)
+    for name in OWN:
+        build_library(own_source(name), name)
+    for material in materials:
+        find_kernels(material.model, material.options).build()
