@@ -24,7 +24,7 @@ from elastane.jobs.sources import write_tree
 from elastane.jobs.validation import NO_REGION, Draft, validate
 from elastane.jobs.yaml_reader import Document, read_document
 from elastane.jobs.yaml_writer import write_yaml
-from elastane.materials import FILE_MODELS
+from elastane.materials import FILE_MODELS, maxwell
 from elastane.meshes.source import MeshSource
 from elastane.solver.problem import Problem, RegionMaterial
 
@@ -187,9 +187,10 @@ def _complete(section: MaterialSection, material: RegionMaterial) -> MaterialSec
     options = {name: material.options[name] for name in material.model.options}
     if section.model in FILE_MODELS:
         options[FILE_MODELS[section.model].key] = str(material.model.file)
-    return MaterialSection.model_validate(
-        {"model": section.model, **section.entries(), **parameters, **options}
-    )
+    written = {**section.entries(), **parameters, **options}
+    if material.model.base:
+        written[maxwell.VISCOELASTIC] = {key: written.pop(key) for key in maxwell.KEYS}
+    return MaterialSection.model_validate({"model": section.model, **written})
 
 
 def _problem(file: JobFile, source: MeshSource, materials: Mapping[str, RegionMaterial]) -> Problem:

@@ -1,10 +1,11 @@
 """The JSON Schema of the job file, for editors."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from elastane.jobs.schema import JobFile
 from elastane.jobs.sources import DirectionSection, FieldSection
-from elastane.materials import FILE_MODELS, MODELS, FileModel, Material, Parameter
+from elastane.materials import FILE_MODELS, MODELS, FileModel, Material, Parameter, maxwell
 
 
 def job_schema() -> dict[str, Any]:
@@ -18,6 +19,7 @@ def job_schema() -> dict[str, Any]:
         own = section.model_json_schema(ref_template="#/$defs/{model}")
         schema["$defs"] |= own.pop("$defs", {})
         schema["$defs"][section.__name__] = own
+    schema["$defs"]["ViscoelasticSection"] = _viscoelastic_schema()
     schema["$defs"]["MaterialSection"] = {
         "description": "A material model and its parameters.",
         "type": "object",
@@ -35,8 +37,9 @@ def _material_schema(model: Material) -> dict[str, Any]:
     properties: dict[str, Any] = {"model": {"const": model.name}}
     for parameter in model.parametrization.parameters:
         properties[parameter.name] = _parameter_schema(parameter)
-    for name, values in model.options.items():
-        properties[name] = {"enum": list(values), "default": values[0]}
+    properties |= _options(model.options)
+    if model.measure != "principal":
+        properties[maxwell.VISCOELASTIC] = {"$ref": "#/$defs/ViscoelasticSection"}
     return {
         "title": model.name,
         "description": f"{model.title}. Takes {model.parametrization.takes}.",
@@ -44,6 +47,22 @@ def _material_schema(model: Material) -> dict[str, Any]:
         "required": ["model"],
         "additionalProperties": False,
     }
+
+
+def _viscoelastic_schema() -> dict[str, Any]:
+    """Return the schema of what makes a model viscoelastic."""
+    properties = {parameter.name: _parameter_schema(parameter) for parameter in maxwell.PARAMETERS}
+    return {
+        "description": "A generalised Maxwell solid whose instantaneous response is the model.",
+        "type": "object",
+        "properties": properties | _options(maxwell.OPTIONS),
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _options(options: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
+    return {name: {"enum": list(values), "default": values[0]} for name, values in options.items()}
 
 
 def _file_schema(name: str, kind: FileModel) -> dict[str, Any]:
@@ -55,6 +74,7 @@ def _file_schema(name: str, kind: FileModel) -> dict[str, Any]:
         "properties": {
             "model": {"const": name},
             kind.key: {"type": "string", "description": path},
+            maxwell.VISCOELASTIC: {"$ref": "#/$defs/ViscoelasticSection"},
         },
         "required": ["model", kind.key],
         "additionalProperties": {"anyOf": [_NUMBER, {"type": "array"}]},

@@ -129,7 +129,7 @@ def _check_material(
             for name, tree in material.parameters.items():
                 blamed = name
                 given[name] = values_of(tree, places)
-            material.model.resolve(given, material.options)
+            material.model.resolve({**given, **material.model.at_start}, material.options)
     except ParameterError as error:
         known = error.parameter in material.parameters
         yield (*here, error.parameter) if known else here, _with_place(str(error), places.X)

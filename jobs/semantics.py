@@ -13,7 +13,15 @@ from elastane.jobs.fields import shown
 from elastane.jobs.mesh_section import MeshSection, SubSurfaceSection
 from elastane.jobs.schema import BoundarySection, JobFile, MaterialSection
 from elastane.jobs.sources import Given, complete, constant_values, read_given
-from elastane.materials import FILE_MODELS, Material, ParameterError, find_model
+from elastane.materials import (
+    FILE_MODELS,
+    Material,
+    Parameter,
+    ParameterError,
+    find_model,
+    maxwell,
+)
+from elastane.materials.maxwell import VISCOELASTIC, generalised_maxwell
 from elastane.meshes.annulus import Annulus
 from elastane.meshes.source import BODIES, MeshSource
 from elastane.solver.levels import multigrid_degrees
@@ -113,28 +121,64 @@ def region_material(
         findings.append(((*here, *error.path), str(error)))
         return None
     before = len(findings)
-    known = {parameter.name: parameter for parameter in model.parametrization.parameters}
-    given: dict[str, Given] = {}
-    options: dict[str, str] = {}
-    for key, value in entries.items():
-        if key in model.options:
-            options[key] = value
-        elif key not in known:
-            names = [*known, *model.options]
-            findings.append(((*here, key), f"unknown key {shown(key)}; {nearest(key, names)}"))
-        else:
-            found, wrong = read_given(known[key], value, fields)
-            findings += [((*here, key, *path), message) for path, message in wrong]
-            if found is not None:
-                given[key] = found
+    within = entries.pop(VISCOELASTIC, None)
+    known = (model.parametrization.parameters, model.options)
+    given, options = _read(here, entries, known, fields, findings)
+    if within is not None:
+        further = (*here, VISCOELASTIC)
+        try:
+            if not isinstance(within, dict):
+                raise ValueError(f"fractions and relaxation_times are needed, got {shown(within)}")
+            model = generalised_maxwell(model)
+        except ValueError as error:
+            findings.append((further, str(error)))
+            return None
+        known = (maxwell.PARAMETERS, maxwell.OPTIONS)
+        own = _read(further, within, known, fields, findings)
+        given, options = given | own[0], options | own[1]
     if len(findings) > before:
         return None
     try:
         return _together(model, given, options)
     except ParameterError as error:
-        blamed = error.parameter in section.entries()
-        findings.append(((*here, error.parameter) if blamed else here, str(error)))
+        ours = within if error.parameter in maxwell.KEYS and within is not None else None
+        section_path = here if ours is None else (*here, VISCOELASTIC)
+        blamed = error.parameter in (entries if ours is None else ours)
+        findings.append(((*section_path, error.parameter) if blamed else section_path, str(error)))
         return None
+
+
+def _read(
+    here: KeyPath,
+    entries: Mapping[str, Any],
+    known: tuple[tuple[Parameter, ...], Mapping[str, tuple[str, ...]]],
+    fields: Mapping[str, int] | None,
+    findings: list[Finding],
+) -> tuple[dict[str, Given], dict[str, str]]:
+    """Return the parameters and options that a mapping gives; what is wrong with it is found.
+
+    Args:
+        here: Where the mapping stands.
+        entries: The mapping.
+        known: The parameters and the options that may stand there.
+        fields: Components of the fields of the mesh by name; None if the mesh is not known.
+        findings: Where what is wrong is added.
+    """
+    parameters = {parameter.name: parameter for parameter in known[0]}
+    given: dict[str, Given] = {}
+    options: dict[str, str] = {}
+    for key, value in entries.items():
+        if key in known[1]:
+            options[key] = value
+        elif key not in parameters:
+            names = [*parameters, *known[1]]
+            findings.append(((*here, key), f"unknown key {shown(key)}; {nearest(key, names)}"))
+        else:
+            found, wrong = read_given(parameters[key], value, fields)
+            findings += [((*here, key, *path), message) for path, message in wrong]
+            if found is not None:
+                given[key] = found
+    return given, options
 
 
 class MaterialKeyError(ValueError):
@@ -181,12 +225,12 @@ def _together(
     Raises:
         ParameterError: If parameters or options do not go together.
     """
-    model.parametrization.check_names(given, model.name)
+    model.check_names(given)
     parameters, sizes = complete(model, given)
     choices = model.resolve_choices({**options, **sizes})
     constants = constant_values(parameters)
     if len(constants) == len(parameters):
-        model.resolve(constants, choices)
+        model.resolve(constants | model.at_start, choices)
     return RegionMaterial(model, parameters, choices)
 
 

@@ -56,6 +56,9 @@ from elastane.materials.model import (
 if TYPE_CHECKING:
     from jax import Array
 
+#: Key of the job file that makes a model viscoelastic.
+VISCOELASTIC = "viscoelastic"
+
 #: What is appended to the name of the base material.
 SUFFIX = "+maxwell"
 
@@ -87,6 +90,7 @@ HISTORY = (OVERSTRESSES, RELAXING_STRESS)
 #: What a user gives beyond the base material; the job file has it under `viscoelastic`.
 PARAMETERS = (FRACTIONS, RELAXATION_TIMES)
 OPTIONS = {"relaxing": ("isochoric", "all")}
+KEYS = (*(parameter.name for parameter in PARAMETERS), *OPTIONS)
 
 #: Index pairs of the six components.
 COMPONENTS = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
@@ -109,6 +113,7 @@ def generalised_maxwell(base: Material) -> Material:
         )
     further = (*PARAMETERS, TIME_INCREMENT)
     names = frozenset(parameter.name for parameter in further)
+    differentiated = replace(base, energy=base.differentiated or base.energy)
     of_base = base.parametrization
     return replace(
         base,
@@ -124,12 +129,13 @@ def generalised_maxwell(base: Material) -> Material:
         ),
         kernel_parameters=(*base.kernel_parameters, FRACTIONS, DECAYS, GAINS),
         energy=partial(_potential, base),
+        differentiated=partial(_potential, differentiated) if base.differentiated else None,
         examples=({**base.examples[0], **EXAMPLE},),
         options={**base.options, **OPTIONS},
         sizes={**base.sizes, "branches": range(1, 7)},
         textbook=partial(_textbook, base) if base.textbook else None,
         history=HISTORY,
-        update=partial(_update, base),
+        update=partial(_update, differentiated),
         stored_energy=partial(_stored_energy, base),
         base=base,
     )

@@ -236,6 +236,8 @@ class Material:
         kernel_parameters: What the energy takes, in its order.
         energy: Strain energy per initial volume in J/m³, a function of a measure of strain, the
             kernel parameters, the history and, by keyword, the options; differentiable by JAX.
+        differentiated: The energy in the form to differentiate, where one whose value loses digits
+            has the shorter derivatives; None where `energy` is.
         measure: What the energy takes: "H", the displacement gradient, or "E", Green-Lagrange, both
             of shape (3, 3), or "principal": the three principal values of E, in which it must be
             symmetric.
@@ -270,6 +272,7 @@ class Material:
     kernel_parameters: tuple[Parameter, ...]
     energy: Callable[..., Any]
     examples: tuple[Mapping[str, Any], ...]
+    differentiated: Callable[..., Any] | None = None
     measure: Literal["H", "E", "principal"] = "H"
     finite_strain: bool = True
     options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -330,6 +333,26 @@ class Material:
     def depends_on_rate(self) -> bool:
         """Return whether the solver must give the time increment."""
         return TIME_INCREMENT in self.parametrization.parameters
+
+    @property
+    def at_start(self) -> dict[str, float]:
+        """Return what the solver gives at the start of a step, none of which a user may give."""
+        return {TIME_INCREMENT.name: 0.0} if self.depends_on_rate else {}
+
+    def check_names(self, given: Iterable[str]) -> None:
+        """Check which parameters a user gives, whatever their values.
+
+        Raises:
+            ParameterError: If a name is unknown, or if there are too few or too many.
+        """
+        given = list(given)
+        if self.base:
+            own = {p.name for p in self.parametrization.parameters}
+            own -= {p.name for p in self.base.parametrization.parameters}
+            self.base.check_names([name for name in given if name not in own])
+            for name in sorted(own - self.at_start.keys() - set(given)):
+                raise ParameterError(name, f"{self.name} needs {name}, too")
+        self.parametrization.check_names([*self.at_start, *given], self.name)
 
     def initial_history(self, choices: Choices | None = None) -> dict[str, float]:
         """Return the history at the start by the names of its entries, in order."""
