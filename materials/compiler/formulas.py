@@ -1,16 +1,23 @@
 """Third stage: ψ, P and dP of a material as one scalar graph.
 
 An energy of H gives P and dP directly.  An energy of E gives S and dS by its six components; then
-P = F S and dP = dH S + F dS with dE = (Fᵀ dH + dHᵀ F) / 2.
+P = F S and dP = dH S + F dS with dE = (Fᵀ dH + dHᵀ F) / 2.  For an energy of the principal values
+of E see `principal`.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from elastane.materials.compiler.graph import Graph
+from elastane.materials.compiler.graph import Graph, dot
 from elastane.materials.compiler.interpret import interpret, scalar
+from elastane.materials.compiler.principal import (
+    DOUBLES,
+    EXACT,
+    Accuracy,
+    principal_axes,
+    stress_and_increment,
+)
 from elastane.materials.compiler.stablehlo import Tensor
 from elastane.materials.model import Choices, Material, Parameter
 
@@ -69,11 +76,20 @@ def history_inputs(graph: Graph, material: Material, choices: Choices) -> list[T
 def measure_inputs(graph: Graph, material: Material) -> Tensor:
     """Return what the energy of a material takes of H or E, in the shape of MEASURE_SHAPE."""
     H = tensor_inputs(graph, "H")
-    return H if material.measure == "H" else _green_lagrange(graph, H)
+    if material.measure == "H":
+        return H
+    E = _green_lagrange(graph, H)
+    return E if material.measure == "E" else _principal(graph, E, DOUBLES)[0]
 
 
 def build_formulas(
-    material: Material, choices: Choices, energy_text: str, derivatives_text: str, *, seeded: bool
+    material: Material,
+    choices: Choices,
+    energy_text: str,
+    derivatives_text: str,
+    *,
+    seeded: bool,
+    exact: bool = False,
 ) -> Formulas:
     """Return the formulas of a material from its energy and derivatives in StableHLO.
 
@@ -83,37 +99,44 @@ def build_formulas(
         energy_text: (measure, parameters..., history...) -> ψ.
         derivatives_text: (measure, increment, parameters..., history...[, seed]) -> (S, dS).
         seeded: Whether the derivatives take the seed of the reverse mode, which is 1.
+        exact: Whether the formulas serve as reference, in 50 digits only; those for doubles find
+            principal axes to the digits of doubles.
     """
     graph = Graph()
     H, dH = tensor_inputs(graph, "H"), tensor_inputs(graph, "dH")
     parameters = [parameter_inputs(graph, p, choices) for p in material.kernel_parameters]
     parameters += history_inputs(graph, material, choices)
     seed = [scalar(graph.constant(1.0))] if seeded else []
+    accuracy = EXACT if exact else DOUBLES
     if material.measure == "H":
         measure, increment = H, dH
-    else:
+    elif material.measure == "E":
         measure, increment = _green_lagrange(graph, H), _green_lagrange_increment(graph, H, dH)
+    else:
+        measure, axes = _principal(graph, _green_lagrange(graph, H), accuracy)
     (energy,) = interpret(energy_text, graph, [measure, *parameters])
-    stress, stress_increment = interpret(
-        derivatives_text, graph, [measure, increment, *parameters, *seed]
-    )
-    if material.measure == "E":
-        stress, stress_increment = _first_piola_kirchhoff(
-            graph, _add_identity(graph, H), dH, stress, stress_increment
+
+    def derivatives(measure: Tensor, increment: Tensor) -> tuple[Tensor, Tensor]:
+        stress, stress_increment = interpret(
+            derivatives_text, graph, [measure, increment, *parameters, *seed]
         )
+        return stress, stress_increment
+
+    if material.measure == "principal":
+        kinematics = (_add_identity(graph, H), dH, measure, axes)
+        P, dP = stress_and_increment(graph, kinematics, derivatives, accuracy)
+    else:
+        P, dP = derivatives(measure, increment)
+    if material.measure == "E":
+        P, dP = _first_piola_kirchhoff(graph, _add_identity(graph, H), dH, P, dP)
     return Formulas(
         graph,
         int(energy),
-        tuple(int(x) for x in stress.flat),
-        tuple(int(x) for x in stress_increment.flat),
+        tuple(int(x) for x in P.flat),
+        tuple(int(x) for x in dP.flat),
         _volume_ratio(graph, H.tolist(), material.finite_strain),
         material.finite_strain,
     )
-
-
-def dot(graph: Graph, x: Iterable[int], y: Iterable[int]) -> int:
-    """Return Σ x_k y_k, from left to right."""
-    return graph.add(*(graph.multiply(int(a), int(b)) for a, b in zip(x, y, strict=True)))
 
 
 def _add_identity(graph: Graph, H: Tensor) -> Tensor:
@@ -155,6 +178,14 @@ def _green_lagrange_increment(graph: Graph, H: Tensor, dH: Tensor) -> Tensor:
         twice = graph.add(dot(graph, F[:, i], dH[:, j]), dot(graph, F[:, j], dH[:, i]))
         components.append(graph.multiply(half, twice))
     return np.array(components)
+
+
+def _principal(graph: Graph, E: Tensor, accuracy: Accuracy) -> tuple[Tensor, Tensor]:
+    """Return the eigenvalues and eigenvectors of E, given by its six components."""
+    full = np.empty((3, 3), dtype=np.int64)
+    for component, (i, j) in zip(E, SYMMETRIC, strict=True):
+        full[i, j] = full[j, i] = component
+    return principal_axes(graph, full, accuracy.sweeps)
 
 
 def _first_piola_kirchhoff(

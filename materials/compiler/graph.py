@@ -174,7 +174,26 @@ def _subtract(graph: Graph, x: int, y: int) -> int | None:
         return graph.add(x, *negated)
     if negated := _operands(graph, x, "negate"):
         return graph.negate(graph.add(*negated, y))
+    if (found := _exponential_minus_one(graph, x, y)) is not None:
+        return found
+    if (found := _exponential_minus_one(graph, y, x)) is not None:
+        return graph.negate(found)
     return None
+
+
+def _exponential_minus_one(graph: Graph, x: int, y: int) -> int | None:
+    """Return y (eᶻ - 1) without cancellation if x is y eᶻ; it is what derivatives of eᶻ - z are."""
+    if graph.value(y) == 1:
+        exponent, scaled = _operands(graph, x, "exp"), False
+    else:
+        factors = _operands(graph, x, "multiply")
+        others = [factor for factor in factors if factor != y]
+        exponent = _operands(graph, others[0], "exp") if len(others) == 1 else ()
+        scaled = True
+    if not exponent:
+        return None
+    less_one = expm1(graph, *exponent)
+    return graph.multiply(y, less_one) if scaled else less_one
 
 
 def _negate(graph: Graph, x: int) -> int | None:
@@ -254,6 +273,32 @@ SIMPLIFICATIONS: dict[str, Simplification] = {
 }
 
 
+#: |x| beyond which eˣ - 1 is computed as it stands.
+EXPM1_RADIUS = 0.5
+
+
+def expm1(graph: Graph, x: int) -> int:
+    """Return eˣ - 1 to full accuracy by `exp` and `log`, which vectorise where `expm1` does not.
+
+    With u = eˣ rounded, eˣ - 1 = (u - 1) x / ln(u) near 0: again the error of u cancels.
+    Reference: N. Higham, Accuracy and Stability of Numerical Algorithms, SIAM 2002, section 1.14.1.
+    """
+    value = graph.value(x)
+    if value is not None:
+        return graph.constant(math.expm1(value))
+    one = graph.constant(1.0)
+    u = graph.operation("exp", x)
+    # A sum, since a difference would be found to be this very function.
+    less_one = graph.add(u, graph.constant(-1.0))
+    equal = graph.operation("equal", u, one)
+    logarithm = graph.operation("log", u)
+    divisor = graph.operation("select", equal, one, logarithm)
+    scaled = graph.multiply(less_one, graph.divide(x, divisor))
+    near = graph.operation("select", equal, x, scaled)
+    small = graph.operation("less", graph.operation("absolute", x), graph.constant(EXPM1_RADIUS))
+    return graph.operation("select", small, near, less_one)
+
+
 def log1p(graph: Graph, x: int) -> int:
     """Return ln(1 + x) to full accuracy by `log` alone, which is the one that vectorises.
 
@@ -271,3 +316,8 @@ def log1p(graph: Graph, x: int) -> int:
     return graph.operation(
         "select", graph.operation("equal", rounded, graph.constant(0.0)), x, quotient
     )
+
+
+def dot(graph: Graph, x: Iterable[int], y: Iterable[int]) -> int:
+    """Return Σ x_k y_k, from left to right."""
+    return graph.add(*(graph.multiply(int(a), int(b)) for a, b in zip(x, y, strict=True)))

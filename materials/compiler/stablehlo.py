@@ -14,7 +14,7 @@ from jaxlib.mlir import ir
 from numpy.typing import NDArray
 
 from elastane.materials.compiler.errors import UnsupportedError
-from elastane.materials.compiler.graph import Graph, log1p
+from elastane.materials.compiler.graph import Graph, expm1, log1p
 
 #: Node numbers in the shape of the tensor they stand for.
 Tensor: TypeAlias = NDArray[np.int64]
@@ -99,7 +99,7 @@ ELEMENTWISE: dict[str, Callable[..., int]] = {
     "log": _named("log"),
     "log_plus_one": log1p,
     "exponential": _named("exp"),
-    "exponential_minus_one": _named("expm1"),
+    "exponential_minus_one": expm1,
     "logistic": _logistic,
     "sine": _named("sin"),
     "cosine": _named("cos"),
