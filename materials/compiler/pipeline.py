@@ -14,9 +14,13 @@ from elastane.materials.compiler.check import (
 )
 from elastane.materials.compiler.emit import emit_file
 from elastane.materials.compiler.enzyme import differentiate
-from elastane.materials.compiler.formulas import build_formulas
+from elastane.materials.compiler.formulas import Formulas, build_formulas
 from elastane.materials.compiler.history import add_history
-from elastane.materials.compiler.lower import lower, lower_jax_derivatives
+from elastane.materials.compiler.lower import (
+    lower,
+    lower_differentiated,
+    lower_jax_derivatives,
+)
 from elastane.materials.compiler.qfunctions import QFunction, build_qfunctions
 from elastane.materials.compiler.split import count_flops, count_functions, jacobian_nodes, split
 from elastane.materials.kernels import code_hash, source_hash
@@ -33,12 +37,8 @@ def compile_material(material: Material, choices: Choices, folder: Path) -> tupl
     jax.config.update("jax_enable_x64", True)
     choices = material.resolve_choices(choices)
     name = material.kernel_name(choices)
-    energy = lower(material, choices)
-    derivatives = differentiate(energy, len(material.kernel_parameters) + len(material.history))
-    formulas = build_formulas(material, choices, energy, derivatives, seeded=True)
-    independent = build_formulas(
-        material, choices, energy, lower_jax_derivatives(material, choices), seeded=False
-    )
+    formulas = enzyme_formulas(material, choices)
+    independent = jax_formulas(material, choices)
     errors = check_derivatives(material, choices, formulas, independent)
     formulas = add_history(material, choices, formulas)
     errors |= check_history(material, choices, formulas)
@@ -76,6 +76,26 @@ def compile_material(material: Material, choices: Choices, folder: Path) -> tupl
         with written_aside(path) as aside:
             aside.write_text(content, encoding="utf-8")
     return paths
+
+
+def enzyme_formulas(material: Material, choices: Choices) -> Formulas:
+    """Return the formulas that Enzyme makes of a material, from which C is written.
+
+    Raises:
+        UnsupportedError: If the energy cannot be compiled.
+    """
+    energy = lower(material, choices)
+    derivatives = differentiate(
+        lower_differentiated(material, choices),
+        len(material.kernel_parameters) + len(material.history),
+    )
+    return build_formulas(material, choices, energy, derivatives, seeded=True)
+
+
+def jax_formulas(material: Material, choices: Choices) -> Formulas:
+    """Return the formulas that JAX makes of a material, to compare with in 50 digits."""
+    energy, derivatives = lower(material, choices), lower_jax_derivatives(material, choices)
+    return build_formulas(material, choices, energy, derivatives, seeded=False, exact=True)
 
 
 def _describe(qfunction: QFunction) -> dict[str, list[list[str | int]]]:
