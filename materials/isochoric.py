@@ -42,8 +42,7 @@ def first_isochoric(H: "Array") -> "Array":
     With a = -2/3 ln J, J^(-2/3) = 1 + a + expm1_minus(a); inserted and sorted by order in the
     strain, the terms of first order leave 2 (tr E - ln J), which `shape_change` holds exactly.
     """
-    a = (-2.0 / 3.0) * log_volume_ratio(H)
-    curved = expm1_minus(a)
+    a, curved = _power_of_J(H, -2.0 / 3.0)
     return 2.0 * (shape_change(H) + 1.5 * curved + trace_green_lagrange(H) * (a + curved))
 
 
@@ -53,8 +52,7 @@ def second_isochoric(H: "Array") -> "Array":
     I₂ - 3 is 4 (tr E + II(E)) and J^(-4/3) = 1 + b + expm1_minus(b) with b = -4/3 ln J: the terms
     of first order leave 4 (tr E - ln J).
     """
-    b = (-4.0 / 3.0) * log_volume_ratio(H)
-    curved = expm1_minus(b)
+    b, curved = _power_of_J(H, -4.0 / 3.0)
     II = second_invariant(green_lagrange(H))
     return (
         4.0 * (shape_change(H) + II)
@@ -68,13 +66,15 @@ def fibre_isochoric(H: "Array", E: "Array", a: "Array") -> "Array":
 
     It is J^(-2/3) - 1 + J^(-2/3) (I₄ - 1) with I₄ - 1 = 2 a·E a, of first order in the strain.
     """
-    shrinking = jnp.expm1((-2.0 / 3.0) * log_volume_ratio(H))
-    return shrinking + 2.0 * fibre_strain(E, a) * (1.0 + shrinking)
+    first, curved = _power_of_J(H, -2.0 / 3.0)
+    shrinking = first + curved
+    return shrinking + 2.0 * jnp.sum(a * jnp.sum(E * a, axis=1)) * (1.0 + shrinking)
 
 
-def fibre_strain(E: "Array", a: "Array") -> "Array":
-    """Return a·E a for the unit vector a, of shape (3,): (I₄ - 1)/2."""
-    return jnp.sum(a * jnp.sum(E * a, axis=1))
+def _power_of_J(H: "Array", exponent: float) -> "tuple[Array, Array]":
+    """Return the terms of first and of higher order of Jᵖ - 1."""
+    first = exponent * log_volume_ratio(H)
+    return first, expm1_minus(first)
 
 
 def quadratic(x: "Array") -> "Array":
