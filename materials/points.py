@@ -28,6 +28,10 @@ class PointKernels:
         kernels: The kernels.
         parameters: Kernel parameters by scalar name, as `Material.resolve` returns them.
         single: Whether to compute in single precision.
+
+    Attributes:
+        history: What a material with a history remembers, the same at all points; it is that of the
+            start until it is set, shape (components,).
     """
 
     def __init__(
@@ -38,6 +42,7 @@ class PointKernels:
         library = build_library(kernels.source, kernels.name, single=single)
         self._library = ctypes.CDLL(str(library))
         self.parameters = dict(parameters)
+        self.history: Floats = np.array(kernels.initial_history)
 
     @classmethod
     def of(cls, material: Material, given: Mapping[str, Given], choices: Choices) -> "PointKernels":
@@ -54,8 +59,8 @@ class PointKernels:
         """Call a function with inputs of shape (components, points); return such outputs.
 
         Args:
-            function: "residual", "jacobian", "energy" or "diagnostics"; with "_field" behind, the
-                last input holds the parameters.
+            function: "residual", "jacobian", "energy", "diagnostics" or "update"; with "_field"
+                behind, the last input holds the parameters.
             inputs: Arrays in the order of the manifest.
             parameters: Other parameters than those of this object.
         """
@@ -84,7 +89,7 @@ class PointKernels:
         self, H: Floats, parameters: Mapping[str, Values] | None = None
     ) -> tuple[Floats, list[Floats], Floats]:
         """Return P, the stored state (an empty list if there is none) and det F."""
-        P, *state, det_F = self.call("residual", [to_field(H), qdata(len(H))], parameters)
+        P, *state, det_F = self.call("residual", self._inputs(H), parameters)
         return from_field(P), state, det_F[0]
 
     def stress(self, H: Floats, parameters: Mapping[str, Values] | None = None) -> Floats:
@@ -101,7 +106,15 @@ class PointKernels:
 
     def energy(self, H: Floats, parameters: Mapping[str, Values] | None = None) -> Floats:
         """Return ψ in J/m³, shape (points,)."""
-        return self.call("energy", [to_field(H), qdata(len(H))], parameters)[0][0]
+        return self.call("energy", self._inputs(H), parameters)[0][0]
+
+    def update(self, H: Floats) -> Floats:
+        """Return the history at the end of a step that ends at H, shape (components, points)."""
+        return self.call("update", self._inputs(H))[0]
+
+    def _inputs(self, H: Floats) -> list[Floats]:
+        history = [np.repeat(self.history[:, None], len(H), axis=1)] if self.history.size else []
+        return [to_field(H), qdata(len(H)), *history]
 
 
 def pointers(arrays: Sequence[NDArray[Any]]) -> "ctypes.Array[ctypes.c_void_p]":
