@@ -238,8 +238,6 @@ class Material:
             kernel parameters, the history and, by keyword, the options; differentiable by JAX.
         differentiated: The energy in the form to differentiate, where one whose value loses digits
             has the shorter derivatives; None where `energy` is.
-        differentiated: The energy in the form to differentiate, where one whose value loses digits
-            has the shorter derivatives; None where `energy` is.
         measure: What the energy takes: "H", the displacement gradient, or "E", Green-Lagrange, both
             of shape (3, 3), or "principal": the three principal values of E, in which it must be
             symmetric.
@@ -274,7 +272,6 @@ class Material:
     kernel_parameters: tuple[Parameter, ...]
     energy: Callable[..., Any]
     examples: tuple[Mapping[str, Any], ...]
-    differentiated: Callable[..., Any] | None = None
     differentiated: Callable[..., Any] | None = None
     measure: Literal["H", "E", "principal"] = "H"
     finite_strain: bool = True

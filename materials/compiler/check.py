@@ -10,6 +10,8 @@ strain, with
     rest        ψ(0) = 0 and P(0) = 0
     rotations   ψ(Q F - I) = ψ(F - I) and P(Q F - I) = Q P(F - I); of a material for small strain,
                 ψ(H + W) = ψ(H) and P(H + W) = P(H) for skew W
+    order       ψ(F R - I) = ψ(F - I) and P(F R - I) = P(F - I) R for an R that exchanges the axes,
+                if the energy takes principal strains; these also come in twos and threes
     digits      double precision against 50 digits
     history     of a material that has one: rest keeps the one at the start, rotations change no new
                 one, and both digits and the laws above hold after any other
@@ -52,6 +54,10 @@ VOLUME_RATIOS = (0.2, 5.0)
 #: Comparisons that decide on a side, and what they say of equal numbers.
 ORDERINGS = {"less": False, "less_equal": True, "greater": False, "greater_equal": True}
 
+#: Principal stretches two or three of which are equal, and near each other.
+EQUAL_STRETCHES = ((1.2, 1.2, 0.9), (1.3, 1.3, 1.3))
+NEAR_STRETCHES = ((0.8, 0.8 + 1e-9, 1.1), (1.1, 1.11, 1.12))
+
 #: A (3, 3) tensor of doubles or of mpmath numbers.
 Tensor = NDArray[Any]
 
@@ -73,7 +79,7 @@ def check_derivatives(
     worst: dict[str, float] = {}
     for parameters, at_start in _examples(material, choices):
         point, other = _Point(formulas, parameters), _Point(independent, parameters)
-        for H, A, B in _samples():
+        for H, A, B in _samples(material):
             with mpmath.workdps(DIGITS):
                 equal = {
                     "Enzyme equals JAX": _difference(point, other, H, A),
@@ -84,6 +90,9 @@ def check_derivatives(
                     if at_start and not H.any()
                     else 0.0,
                     "rotations change nothing": _rotation(point, H, B, material.finite_strain),
+                    "the order of the strains changes nothing": _exchange(point, H)
+                    if material.measure == "principal"
+                    else 0.0,
                 }
                 rounded = {"doubles keep the digits": _rounding(point, H, A)}
             _judge("enzyme", equal, EQUAL, H, worst)
@@ -111,7 +120,7 @@ def check_split(
     worst: dict[str, float] = {}
     for parameters, _ in _examples(material, choices):
         point, other = _Point(rewritten, parameters), _Point(formulas, parameters)
-        for H, A, _ in _samples():
+        for H, A, _ in _samples(material):
             with mpmath.workdps(DIGITS):
                 equal = {"the split tangent is the tangent": _difference(point, other, H, A)}
                 rounded = {"doubles of the split tangent keep the digits": _rounding(point, H, A)}
@@ -131,7 +140,7 @@ def check_history(material: Material, choices: Choices, formulas: Formulas) -> d
     worst: dict[str, float] = {}
     for parameters, at_start in _examples(material, choices):
         point = _Point(formulas, parameters)
-        for H, A, _ in _samples():
+        for H, A, _ in _samples(material):
             with mpmath.workdps(DIGITS):
                 history, energy = point.history(H), point.stored_energy(H)
                 turned = _turned(H, A, material.finite_strain)
@@ -193,10 +202,16 @@ def _examples(material: Material, choices: Choices) -> Iterator[tuple[dict[str, 
             yield parameters | entries, number == 0
 
 
-def _samples() -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]]:
+def _samples(
+    material: Material,
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]]:
     """Yield displacement gradients with two directions each; the same ones every time."""
     generator = np.random.default_rng(20240610)
     gradients = [np.zeros((3, 3))]
+    if material.measure == "principal":
+        Q = np.array([[0.36, 0.48, -0.8], [-0.8, 0.6, 0.0], [0.48, 0.64, 0.6]])
+        gradients += [np.diag(np.array(stretches)) - np.eye(3) for stretches in EQUAL_STRETCHES]
+        gradients += [Q @ (F - np.eye(3)) @ Q.T for F in map(np.diag, NEAR_STRETCHES)]
     gradients += [scale * generator.standard_normal((3, 3)) for scale in TINY_TO_MODERATE]
     num_samples = len(gradients) + NUM_LARGE
     while len(gradients) < num_samples:
@@ -359,6 +374,20 @@ def _rotation(point: _Point, H: Tensor, A: Tensor, finite_strain: bool) -> float
         [
             _relative(point.energy(turned) - energy, energy + scale),
             _relative(point.stress(turned) - Q.dot(P), P + scale),
+        ]
+    )
+
+
+def _exchange(point: _Point, H: Tensor) -> float:
+    """Return the relative change of ψ and P where the axes of the initial configuration rotate."""
+    R = np.roll(np.eye(3, dtype=int), 1, axis=0) * mpmath.mpf(1)
+    exchanged = H.dot(R) + R - np.eye(3, dtype=int)
+    scale = 0 if H.any() else 1
+    energy, P = point.energy(H), point.stress(H)
+    return _worst(
+        [
+            _relative(point.energy(exchanged) - energy, energy + scale),
+            _relative(point.stress(exchanged) - P.dot(R), P + scale),
         ]
     )
 
