@@ -10,15 +10,20 @@ from pathlib import Path
 from typing import TypeVar
 
 import jax
-import numpy as np
 
 from elastane.materials.audit.findings import Category, Finding, Status
 from elastane.materials.audit.points import energy_of_gradient
 from elastane.materials.compiler import lower as lowering
+from elastane.materials.compiler import pipeline
 from elastane.materials.compiler.emit import PROLOGUE, emit_function
-from elastane.materials.compiler.enzyme import CLEAN, INLINE, TIDY, differentiate
+from elastane.materials.compiler.enzyme import CLEAN, INLINE, TIDY
 from elastane.materials.compiler.errors import UnsupportedError
-from elastane.materials.compiler.formulas import Formulas, build_formulas, parameter_inputs
+from elastane.materials.compiler.formulas import (
+    Formulas,
+    build_formulas,
+    parameter_inputs,
+    tensor_inputs,
+)
 from elastane.materials.compiler.interpret import interpret
 from elastane.materials.compiler.native import NativeBuildError
 from elastane.materials.compiler.qfunctions import build_qfunctions
@@ -48,56 +53,50 @@ class Derivation:
     Attributes:
         material: The material.
         choices: A value for each of its options and sizes.
-        enzyme: Its formulas by Enzyme; None if Enzyme or the compiler refuses.
-        jax: The same by JAX.
-        forward: dψ along dH by forward mode, as a node of the first of the two; None if it cannot
-            be had.
+        formulas: What is audited, and what C is written from: by Enzyme, or else by JAX; None if
+            neither can.
+        independent: The same by JAX in another way, as accurate as 50 digits; None without.
+        forward: dψ along dH by forward mode, as a node of `formulas`; None if it cannot be had.
         kernels: Its C; None if there is none.
         findings: What was refused, and why.
     """
 
     material: Material
     choices: Choices
-    enzyme: Formulas | None
-    jax: Formulas | None
+    formulas: Formulas | None
+    independent: Formulas | None
     forward: int | None
     kernels: Kernels | None
     findings: tuple[Finding, ...]
-
-    @property
-    def formulas(self) -> Formulas | None:
-        """Return the formulas that are audited: Enzyme's if there are any."""
-        return self.enzyme or self.jax
 
 
 def derive(material: Material, choices: Choices, *, with_enzyme: bool = True) -> Derivation:
     """Return a material differentiated in every way that works."""
     jax.config.update("jax_enable_x64", True)
     findings: list[Finding] = []
-    enzyme = None
+    made = None
     if with_enzyme:
-        enzyme = _try("compiler", findings, lambda: _by_enzyme(material, choices))
-    refused = bool(findings)
-    by_jax = _try("JAX", [] if refused else findings, lambda: _by_jax(material, choices))
-    formulas = enzyme or by_jax
+        made = _try(findings, lambda: pipeline.differentiated_formulas(material, choices))
+    formulas, independent, by = made or (None, None, "")
+    if formulas is None:
+        # Refused: the rest of the audit looks at what JAX makes of it.
+        formulas = _try([] if findings else findings, lambda: _by_jax(material, choices))
+        independent = None
     forward, kernels = None, None
     if formulas is not None:
-        forward = _try("forward mode", [], lambda: _forward(material, choices, formulas, enzyme))
-    if enzyme is not None:
-        kernels = _try("C", findings, lambda: _kernels(material, choices, enzyme))
-    if not findings:
-        findings.append(
-            Finding(
-                "compiler",
-                Status.PASS,
-                "lowers, differentiates and compiles to scalar C",
-                figure=_length(formulas),
-            )
-        )
-    return Derivation(material, choices, enzyme, by_jax, forward, kernels, tuple(findings))
+        forward = _try([], lambda: _forward(material, choices, formulas, by))
+    if made is not None:
+        kernels = _try(findings, lambda: _kernels(material, choices, made[0]))
+    if formulas is not None and not findings:
+        nodes = formulas.graph.live([formulas.strain_energy, *formulas.P, *formulas.dP])
+        tool = {"enzyme": "Enzyme", "jax": "JAX, since Enzyme cannot,"}.get(by, "JAX")
+        sentence = f"{tool} differentiates it; it compiles to scalar C"
+        figure = f"{len(nodes)} nodes"
+        findings.append(Finding("compiler", Status.PASS, sentence, figure=figure))
+    return Derivation(material, choices, formulas, independent, forward, kernels, tuple(findings))
 
 
-def _try(what: str, findings: list[Finding], make: Callable[[], T]) -> T | None:
+def _try(findings: list[Finding], make: Callable[[], T]) -> T | None:
     """Return what is made; None with a finding if it cannot be."""
     try:
         return make()
@@ -105,56 +104,40 @@ def _try(what: str, findings: list[Finding], make: Callable[[], T]) -> T | None:
         message = str(error)
         category = next(c for text, c in REFUSALS if text in message)
     except Exception as error:  # whatever an energy of a user's raises
-        message = f"{what}: {type(error).__name__}: {str(error).splitlines()[0]}"
+        lines = str(error).splitlines() or [""]
+        message = f"{type(error).__name__}: {lines[0]}"
         category = Category.REFUSED
     findings.append(Finding("compiler", Status.FAIL, message, category))
     return None
 
 
-def _length(formulas: Formulas | None) -> str:
-    if formulas is None:
-        return ""
-    return f"{len(formulas.graph.live([formulas.strain_energy, *formulas.P, *formulas.dP]))} nodes"
-
-
-def _by_enzyme(material: Material, choices: Choices) -> Formulas:
-    energy = lowering.lower(material, choices)
-    derivatives = differentiate(energy, len(material.kernel_parameters))
-    return build_formulas(material, choices, energy, derivatives, seeded=True)
-
-
 def _by_jax(material: Material, choices: Choices) -> Formulas:
-    """Return JAX's formulas, also of an energy that the compiler refuses."""
-    energy = lowering._text(
-        lowering.energy(material, choices), *lowering._arguments(material, choices)
-    )
+    """Return JAX's formulas of an energy that the compiler refuses."""
+    arguments = lowering._arguments(material, choices)
+    energy = lowering._text(lowering.energy(material, choices), *arguments)
     derivatives = lowering.lower_jax_derivatives(material, choices)
     return build_formulas(material, choices, energy, derivatives, seeded=False)
 
 
-def _forward(
-    material: Material, choices: Choices, formulas: Formulas, enzyme: Formulas | None
-) -> int | None:
+def _forward(material: Material, choices: Choices, formulas: Formulas, by: str) -> int | None:
     """Return the node of dψ by forward mode, of Enzyme if it made the formulas, else of JAX."""
-    if material.measure == "principal":
+    if material.measure == "principal" or material.history:
         return None
     of_H = replace(material, measure="H", options={}, energy=energy_of_gradient(material, choices))
     graph = formulas.graph
-    H, dH = (
-        np.array([[graph.input(f"{name}_{i}{j}") for j in range(3)] for i in range(3)])
-        for name in ("H", "dH")
-    )
     parameters = [parameter_inputs(graph, p, choices) for p in material.kernel_parameters]
     arguments = lowering._arguments(of_H, choices)
-    if enzyme is None:
-        energy = lowering.energy(of_H, choices)
-        text = lowering._text(
-            lambda x, dx, *p: jax.jvp(lambda y: energy(y, *p), (x,), (dx,)),
-            arguments[0], *arguments,
-        )  # fmt: skip
-    else:
+    if by == "enzyme":
         text = _enzyme_forward(lowering.lower(of_H, choices), len(material.kernel_parameters))
-    return int(interpret(text, graph, [H, dH, *parameters])[1])
+    else:
+        energy = lowering.energy(of_H, choices)
+
+        def forward(x: jax.Array, dx: jax.Array, *p: jax.Array) -> tuple[jax.Array, jax.Array]:
+            return jax.jvp(lambda y: energy(y, *p), (x,), (dx,))
+
+        text = lowering._text(forward, arguments[0], *arguments)
+    inputs = [tensor_inputs(graph, "H"), tensor_inputs(graph, "dH"), *parameters]
+    return int(interpret(text, graph, inputs)[1])
 
 
 def _enzyme_forward(text: str, num_parameters: int) -> str:

@@ -17,6 +17,7 @@ from elastane.materials.audit.states import generic
 from elastane.materials.audit.subject import (
     SMALLEST_STRAIN,
     Subject,
+    changes_beside,
     largest,
     not_applicable,
     passed,
@@ -55,7 +56,9 @@ def digits(subject: Subject) -> Iterator[Finding]:
         errors = {
             "ψ": _ratio(subject.energy[k] - energy, subject.energy_scale[k]),
             "P": _ratio(subject.stress[k] - P, subject.stress_scale[k]),
-            "dP": _ratio(rounded - dP, largest(subject.tangent[k : k + 1])[0]),
+            "dP": 0.0
+            if subject.on_kink[k]
+            else _ratio(rounded - dP, largest(subject.tangent[k : k + 1])[0]),
         }
         for name, error in errors.items():
             if not error <= worst:
@@ -89,7 +92,8 @@ def textbook(subject: Subject) -> Iterator[Finding]:
             of_subject = subject.energy[k], subject.stress[k]
         errors = {
             "ψ": _ratio(of_subject[0] - energy, subject.energy_scale[k]),
-            "P": _ratio(of_subject[1] - P, subject.stress_scale[k]),
+            # Differences across a kink are of the order of their step, which is more than rounding.
+            "P": 0.0 if subject.on_kink[k] else _ratio(of_subject[1] - P, subject.stress_scale[k]),
         }
         for name, error in errors.items():
             if not error <= worst:
@@ -131,12 +135,12 @@ def native(subject: Subject) -> Iterator[Finding]:
         return
     H = subject.H
     D = np.array([generic(800 + k) for k in range(len(H))])
-    size = np.maximum(largest(subject.tangent), 1e-300)
+    size = _positive(largest(subject.tangent))
+    dP = subject.doubles.stress_increment(H, D)
     errors = {
         "ψ": np.abs(compiled.energy(H) - subject.energy) / _positive(subject.energy_scale),
         "P": largest(compiled.stress(H) - subject.stress) / _positive(subject.stress_scale),
-        "dP": largest(compiled.stress_increment(H, D) - subject.doubles.stress_increment(H, D))
-        / size,
+        "dP": np.where(subject.on_kink, 0.0, largest(compiled.stress_increment(H, D) - dP) / size),
     }
     yield _judge(subject, test, errors, subject.finite, PROMISED, "the compiled C",
                  Status.FAIL, Category.WRONG_CODE)  # fmt: skip
@@ -158,12 +162,16 @@ def single(subject: Subject) -> Iterator[Finding]:
     chosen &= (scale < 1e30) & (largest(A) < 1e30)
     floats = GraphPoints(subject.formulas, rounded, np.float32)
     compiled = subject.compiled(single=True)
+    # Where rounding to single precision moves a state across a kink, dP is not to be compared.
+    beside = changes_beside(doubles, H, 1e2 * np.finfo(np.float32).eps * largest(H))
     with np.errstate(all="ignore"):
         errors = {"P of numpy's floats": largest(floats.stress(H) - P) / scale}
         if compiled is not None:
             errors |= {
                 "P": largest(compiled.stress(H) - P) / scale,
-                "dP": largest(tangent(compiled, H) - A) / _positive(largest(A)),
+                "dP": np.where(
+                    beside > SINGLE, 0.0, largest(tangent(compiled, H) - A) / _positive(largest(A))
+                ),
             }
     yield _judge(subject, test, errors, chosen, SINGLE, "single precision",
                  Status.WARN, Category.SINGLE_PRECISION)  # fmt: skip

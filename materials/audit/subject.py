@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from elastane.materials.audit.derive import Derivation
 from elastane.materials.audit.findings import Category, Finding, Status, rows_of
 from elastane.materials.audit.points import ExactPoint, GraphPoints, LivePoints, Points, tangent
-from elastane.materials.audit.states import CORE, State, designed_states
+from elastane.materials.audit.states import CORE, State, designed_states, generic
 from elastane.materials.compiler.formulas import Formulas
 from elastane.materials.model import Material
 from elastane.materials.points import PointKernels
@@ -20,6 +20,11 @@ Floats = NDArray[np.float64]
 
 #: Below this strain a relative error of the stress is no longer asked for.
 SMALLEST_STRAIN = 1e-11
+
+#: A step beside a state, relative to its strain, and its bounds: far less than what changes a
+#: smooth tangent by JUMP of its size.
+BESIDE, SMALLEST_STEP, LARGEST_STEP = 1e-2, 1e-13, 1e-10
+JUMP = 1e-5
 
 #: Nodes above which the costly tests run on the core states only.
 LARGE_GRAPH = 3000
@@ -48,7 +53,7 @@ class Subject:
 
     @property
     def formulas(self) -> Formulas | None:
-        """Return the formulas by Enzyme, or else by JAX."""
+        """Return the formulas that are audited."""
         return self.derivation.formulas
 
     @cached_property
@@ -61,7 +66,11 @@ class Subject:
     @cached_property
     def exact(self) -> ExactPoint | None:
         """Return the formulas in 50 digits; None if there are none."""
-        return ExactPoint(self.formulas, self.parameters) if self.formulas else None
+        if self.formulas is None:
+            return None
+        # Of principal strains, those of C stop where doubles see no difference.
+        independent = self.derivation.independent if self.material.measure == "principal" else None
+        return ExactPoint(independent or self.formulas, self.parameters)
 
     def compiled(self, *, single: bool = False) -> PointKernels | None:
         """Return the compiled C; None if there is none."""
@@ -117,6 +126,15 @@ class Subject:
         )
 
     @cached_property
+    def on_kink(self) -> NDArray[np.bool_]:
+        """Return at which states the tangent jumps: a fibre of unchanged length, a tie.
+
+        There rounding decides for one side, and dP is not to be compared; `kinks` looks at both.
+        """
+        step = np.clip(BESIDE * largest(self.H), SMALLEST_STEP, LARGEST_STEP)
+        return changes_beside(self.doubles, self.H, step) > JUMP
+
+    @cached_property
     def stress_scale(self) -> Floats:
         """Return the size of P and of its change by a relative change of H, at all states.
 
@@ -149,6 +167,14 @@ class Subject:
         """Return a finding with what is needed to reproduce it."""
         rows = None if H is None else rows_of(H)
         return Finding(test, status, sentence, category, figure, rows, dict(self.parameters))
+
+
+def changes_beside(points: Points, H: Floats, step: Floats) -> Floats:
+    """Return how much A changes within a step around each state, relative to its size."""
+    A = tangent(points, H)
+    nearby = [sign * generic(seed) for seed in (31, 32) for sign in (1.0, -1.0)]
+    changes = [largest(tangent(points, H + step[:, None, None] * D) - A) for D in nearby]
+    return np.max(changes, axis=0) / np.maximum(largest(A), np.finfo(np.float64).tiny)
 
 
 def largest(tensors: Floats) -> Floats:
