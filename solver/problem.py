@@ -60,7 +60,9 @@ class RegionMaterial:
             ParameterError: If a value is out of bounds.
             ValueError: If a formula, a field or a direction has no value at a place.
         """
-        given = {name: values_of(tree, places) for name, tree in self.parameters.items()}
+        given: dict[str, Values] = {
+            name: values_of(tree, places) for name, tree in self.parameters.items()
+        }
         if self.model.depends_on_rate:
             given[TIME_INCREMENT.name] = time_increment
         return self.model.resolve(given, self.options)

@@ -35,6 +35,7 @@ from elastane.solver.problem import (
     SolverSettings,
 )
 from elastane.solver.report import Report
+from elastane.solver.sources import Tree, shape_of
 
 Floats = NDArray[np.float64]
 Number = float | str | None
@@ -65,6 +66,13 @@ def formula(value: float | str) -> Formula:
     return Formula.parse(value) if isinstance(value, str) else Formula.constant(value)
 
 
+def tree(value: Any) -> Tree:
+    """Return what stands for a parameter: a number, a formula, a source, or a list of those."""
+    if isinstance(value, list | tuple | np.ndarray):
+        return tuple(tree(entry) for entry in value)
+    return formula(value) if isinstance(value, int | float | str) else value
+
+
 def displacement(surface: str, x: Number, y: Number, z: Number) -> Displacement:
     """Prescribe components; None leaves one free."""
     components = tuple(None if value is None else formula(value) for value in (x, y, z))
@@ -89,12 +97,11 @@ def rotation(
     return Rotation(surface, axis, origin, formula(angle))
 
 
-def material(
-    model: str, options: dict[str, str] | None = None, **given: float | str
-) -> RegionMaterial:
-    return RegionMaterial(
-        find_model(model), {name: formula(value) for name, value in given.items()}, options or {}
-    )
+def material(model: str, options: dict[str, str] | None = None, **given: Any) -> RegionMaterial:
+    chosen = find_model(model)
+    parameters = {name: tree(value) for name, value in given.items()}
+    sizes = chosen.sizes_of({name: np.zeros(shape_of(t)) for name, t in parameters.items()})
+    return RegionMaterial(chosen, parameters, {**(options or {}), **sizes})
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,11 @@ from tests.verification.cases import (
     Number,
     Solved,
     displacement,
-    formula,
     material,
     pressure,
     problem,
     solve,
+    tree,
 )
 
 KERNEL_SETS = [chosen for name in MODELS for chosen in find_kernel_sets(name)]
@@ -62,7 +62,7 @@ def test_affine_displacement_is_exact_on_a_distorted_mesh(
     chosen: KernelSet, degree: int, distorted: Mesh
 ) -> None:
     """V05: the patch test.  Rounding alone is left."""
-    given = {name: formula(value) for name, value in chosen.material.examples[0].items()}
+    given = {name: tree(value) for name, value in chosen.material.examples[0].items()}
     state = solve(
         problem(
             distorted,
