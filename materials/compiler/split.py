@@ -25,6 +25,7 @@ from scipy.sparse.csgraph import (  # type: ignore[import-untyped]
 )
 
 from elastane.materials.compiler.accumulate import LIMITS, accumulate, depends_on
+from elastane.materials.compiler.factor import SHARE_AT, factor
 from elastane.materials.compiler.formulas import Formulas
 from elastane.materials.compiler.graph import Graph
 from elastane.materials.compiler.operations import FLOPS, OPERATIONS
@@ -32,6 +33,9 @@ from elastane.materials.compiler.operations import FLOPS, OPERATIONS
 #: Operations that one stored double is worth: 8 bytes at 12.5 GB/s take as long as about 30
 #: vectorised operations of a CPU core.
 STORAGE_COST = 30
+
+#: Variants of the tangent that are worth the time to factor them.
+NUM_PROMISING = 2
 
 #: Capacities are whole numbers; this one is never cut.
 _UNBREAKABLE = 10**8
@@ -52,11 +56,23 @@ class Split:
 
 
 def split(formulas: Formulas) -> Split:
-    """Return the cheapest split over all limits of accumulation."""
+    """Return the cheapest split over all limits of accumulation and ways to factor.
+
+    Only the most promising variants are factored, before the cut and after it.
+    """
     graph = formulas.graph
+
+    def price(candidate: Split) -> int:
+        return _price(graph, candidate)
+
+    def best(candidates: Iterable[Split]) -> list[Split]:
+        return sorted(candidates, key=price)[:NUM_PROMISING]
+
     variants = [formulas.dP] + [accumulate(graph, formulas.dP, limit) for limit in LIMITS]
-    candidates = [Split(_cut(graph, dP), dP) for dP in variants]
-    return min(candidates, key=lambda candidate: _price(graph, candidate))
+    plain = best(cut(graph, dP) for dP in variants)
+    factored = best(cut(graph, factor(graph, x.dP, share_at=k)) for x in plain for k in SHARE_AT)
+    again = [Split(x.stored, factor(graph, x.dP, x.stored)) for x in plain + factored]
+    return min(plain + factored + again, key=price)
 
 
 def jacobian_nodes(graph: Graph, choice: Split) -> list[int]:
@@ -87,13 +103,23 @@ def count_functions(graph: Graph, nodes: Iterable[int]) -> dict[str, int]:
 
 
 def _price(graph: Graph, choice: Split) -> int:
-    nodes = [graph.nodes[node] for node in jacobian_nodes(graph, choice)]
+    """Return what a split costs in operations, a product and its sum counted as one."""
+    computed = jacobian_nodes(graph, choice)
+    nodes = [graph.nodes[node] for node in computed]
+    uses = Counter(choice.dP)
+    for node in nodes:
+        uses.update(node.operands)
     work = sum(OPERATIONS[node.operation].cost for node in nodes if node.operands)
-    return STORAGE_COST * len(choice.stored) + work
+    fused = sum(
+        any(uses[x] == 1 and graph.nodes[x].operation == "multiply" for x in node.operands)
+        for node in nodes
+        if node.operation in ("add", "subtract")
+    )
+    return STORAGE_COST * len(choice.stored) + work - fused
 
 
-def _cut(graph: Graph, dP: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the nodes to store for a stress increment, by a minimum cut."""
+def cut(graph: Graph, dP: tuple[int, ...]) -> Split:
+    """Return the split of a stress increment by a minimum cut."""
     nodes = graph.live(dP)
     tangent = depends_on(graph, nodes, "dH")
     state = depends_on(graph, nodes, "H") | depends_on(graph, nodes, "history")
@@ -122,12 +148,13 @@ def _cut(graph: Graph, dP: tuple[int, ...]) -> tuple[int, ...]:
                 if operand in place:
                     edges[source, place[operand]] = _UNBREAKABLE
     reached = _source_side(edges, source, sink)
-    return tuple(
+    stored = tuple(
         node
         for node, needed in place.items()
         if needed in reached
         and (graph.nodes[node].operation == "input" or needed + 1 not in reached)
     )
+    return Split(stored, dP)
 
 
 def _source_side(edges: dict[tuple[int, int], int], source: int, sink: int) -> set[int]:
