@@ -95,7 +95,11 @@ KEYS = (*(parameter.name for parameter in PARAMETERS), *OPTIONS)
 #: Index pairs of the six components.
 COMPONENTS = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 
-EXAMPLE = {"fractions": (0.3, 0.2), "relaxation_times": (0.1, 1.0), "time_increment": 0.25}
+EXAMPLE: Mapping[str, Any] = {
+    "fractions": (0.3, 0.2),
+    "relaxation_times": (0.1, 1.0),
+    "time_increment": 0.25,
+}
 
 
 def generalised_maxwell(base: Material) -> Material:
