@@ -15,6 +15,10 @@ from elastane.materials.points import PointKernels
 Array = NDArray[np.float64]
 
 
+#: Models whose energy is an exponential of the strain squared.
+EXPONENTIAL = {"guccione", "holzapfel-gasser-ogden"}
+
+
 class Compiled(PointKernels):
     """A material's shared library, with the parameters of its first example."""
 
@@ -27,6 +31,16 @@ class Compiled(PointKernels):
             find_kernels(self.material, chosen.choices),
             self.material.resolve(example, chosen.choices),
         )
+
+    def within_reach(self, H: Array) -> Array:
+        """Return those of the displacement gradients that the material is meant for.
+
+        Exponentials of strains beyond 1 overflow, and change within the step of a quotient.
+        """
+        if self.material.name not in EXPONENTIAL:
+            return H
+        E = (H + H.transpose(0, 2, 1) + H.transpose(0, 2, 1) @ H) / 2
+        return H[np.abs(E).max(axis=(1, 2)) < 1.0]
 
 
 CompileByName: TypeAlias = Callable[[str], Compiled]

@@ -16,6 +16,19 @@ from elastane.materials.kernels import GENERATED, find_kernels, read_kernels
 from elastane.materials.points import PointKernels
 from tests.materials.conftest import Array, Compiled
 
+#: Models whose stress is a number even where det F < 0; the solver asks for det F as well.
+WITHOUT_LOGARITHM = {"linear", "neo-hookean-j2", "saint-venant-kirchhoff", "guccione"}
+
+#: Models whose Jacobian is all sums and products.
+SHORT_TANGENTS = {
+    "linear",
+    "neo-hookean",
+    "neo-hookean-j2",
+    "neo-hookean-isochoric",
+    "mooney-rivlin",
+    "saint-venant-kirchhoff",
+}
+
 Points: TypeAlias = tuple[Array, Array, Array, Array]
 
 
@@ -103,7 +116,7 @@ def test_parameters_from_a_field_vary_from_point_to_point(
 
 def test_an_inverted_point_is_not_a_number(compiled: Compiled) -> None:
     """The line search of the solver relies on it: det F < 0 must not look like a state."""
-    if compiled.name in ("linear", "neo-hookean-j2"):
+    if compiled.name in WITHOUT_LOGARITHM:
         pytest.skip("the stress of this model has no logarithm")
     H = np.diag([-1.5, 0.0, 0.0])[None]
     P, _, det_F = compiled.residual(H)
@@ -117,12 +130,17 @@ def test_names_and_sizes_are_those_of_the_manifest(compiled: Compiled) -> None:
     assert kernels.functions["residual"].inputs == (("grad_u", 9), ("qdata", 10))
     assert kernels.functions["residual"].outputs == (("grad_v", 9), *stored, ("det_F", 1))
     assert kernels.functions["jacobian"].inputs == (("grad_du", 9), ("qdata", 10), *stored)
-    assert kernels.parameters == tuple(p.name for p in compiled.material.kernel_parameters)
+    assert kernels.parameters == compiled.material.scalars(compiled.choices)
 
 
-def test_the_jacobian_calls_no_functions_and_does_not_divide(compiled: Compiled) -> None:
-    """What the split is for: logarithms and quotients are stored, not computed again."""
-    assert compiled.kernels.manifest["calls"]["jacobian"] == {}
+def test_the_jacobian_calls_no_dear_functions(compiled: Compiled) -> None:
+    """What the split is for: logarithms and quotients are stored, not computed again.
+
+    In longer tangents a quotient or an exponential may take the place of several stored numbers,
+    and quotients of parameters remain, which C compilers move out of the loop.
+    """
+    allowed = set() if compiled.material.name in SHORT_TANGENTS else {"divide", "exp"}
+    assert not set(compiled.kernels.manifest["calls"]["jacobian"]) - allowed
 
 
 @pytest.mark.parametrize(
@@ -186,6 +204,7 @@ def test_manifests_say_how_they_were_made(compiled: Compiled) -> None:
 def test_single_precision_agrees_within_its_digits(compiled: Compiled, large: Array) -> None:
     """The single-precision build of the same text computes the same to the digits of a float."""
     single = PointKernels(compiled.kernels, compiled.parameters, single=True)
+    large = compiled.within_reach(large)
     P = compiled.stress(large)
     error = np.abs(single.stress(large) - P).max(axis=(1, 2)) / np.abs(P).max(axis=(1, 2))
     # A float has 1.2e-7; J near 0.2 and exponentials lose two or three digits of that.

@@ -75,7 +75,9 @@ def test_examples_resolve_and_arrays_of_them_too(name: str) -> None:
     for example in model.examples:
         alone = model.resolve(example)
         assert all(type(value) is float for value in alone.values())
-        many = model.resolve({key: np.full(3, value) for key, value in example.items()})
+        many = model.resolve(
+            {key: np.repeat(np.array(value)[..., None], 3, -1) for key, value in example.items()}
+        )
         for key, value in alone.items():
             np.testing.assert_array_equal(many[key], np.full(3, value))
 
