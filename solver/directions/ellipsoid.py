@@ -26,6 +26,8 @@ Floats = NDArray[np.float64]
 #: How far beyond the wall, in its thickness, a point may lie; there the angle is that of the
 #: nearest side.  Element maps leave a curved wall by much less, wrong lengths or origins by more.
 _BEYOND = 0.5
+#: Distance from the axis, in the outer short semi-axis, at which no direction is left around it.
+_ON_AXIS = 1e-10
 #: Newton's method for the ellipsoid through a point; it takes ten iterations for a thick wall.
 _MAX_ITERATIONS = 100
 
@@ -88,11 +90,12 @@ class EllipsoidFibres:
         height = arm @ axis
         across = arm - height[:, None] * axis
         radius = np.linalg.norm(across, axis=1)
-        outwards = np.where(
-            radius[:, None] > 0.0,
-            across / np.where(radius, radius, 1.0)[:, None],
-            _some_normal(axis),
-        )
+        is_off_axis = (radius > _ON_AXIS * self.outer[0])[:, None]
+        outwards = np.where(is_off_axis, across, _some_normal(axis))
+        # Close to the axis little but rounding is left across it, some of it along the axis.
+        for _ in range(2):
+            outwards = outwards / np.linalg.norm(outwards, axis=1, keepdims=True)
+            outwards = outwards - (outwards @ axis)[:, None] * axis
         around = np.cross(axis, outwards)
         depth = self._depth(radius, height, places.X)
         short, long = self._semi_axes(depth)
