@@ -10,6 +10,7 @@ KINDS = {
     "cook": ("cook.yml",),
     "bimaterial": ("bimaterial.yml", "bimaterial.msh"),
     "schwarz": ("schwarz.yml",),
+    "artery": ("artery.yml",),
 }
 
 
