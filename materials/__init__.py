@@ -19,6 +19,7 @@ from elastane.materials.mooney_rivlin_isochoric import MOONEY_RIVLIN_ISOCHORIC
 from elastane.materials.neo_hookean import NEO_HOOKEAN
 from elastane.materials.neo_hookean_isochoric import NEO_HOOKEAN_ISOCHORIC
 from elastane.materials.neo_hookean_j2 import NEO_HOOKEAN_J2
+from elastane.materials.neural_network import NEURAL_NETWORK
 from elastane.materials.saint_venant_kirchhoff import SAINT_VENANT_KIRCHHOFF
 from elastane.materials.transversely_isotropic import TRANSVERSELY_ISOTROPIC
 from elastane.materials.user import USER
@@ -57,6 +58,7 @@ MODELS: dict[str, Material] = {
 #: Kinds of materials that a file defines, by the name of the model in a job.
 FILE_MODELS: dict[str, FileModel] = {
     "user": USER,
+    "neural-network": NEURAL_NETWORK,
 }
 
 

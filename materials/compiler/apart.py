@@ -9,8 +9,6 @@ against malice: whoever may run a job may run any program.
 """
 
 import os
-import resource
-import runpy
 import signal
 import subprocess
 import sys
@@ -22,8 +20,8 @@ from typing import BinaryIO
 
 POLL_SECONDS = 0.01
 
-#: Processor time per second allowed: a compiler whose parent has died must end, too.
-PROCESSOR_FACTOR = 4
+#: What sets the limits, in the new process, before anything else runs there.
+LIMITER = "elastane.materials.compiler.limiter"
 
 #: Length of what is kept of the messages of a process.
 MESSAGE_LENGTH = 20_000
@@ -79,7 +77,7 @@ def run_apart(module: str, arguments: Sequence[str], limits: Limits | None = Non
         ApartError: If a limit stopped it, or a signal; the message is one line.
     """
     limits = limits or LIMITS
-    command = [sys.executable, "-P", "-m", __name__, *_written(limits), module, *arguments]
+    command = [sys.executable, "-P", "-m", LIMITER, *_written(limits), module, *arguments]
     # Files, not pipes: a pipe stays open as long as a process that was left behind.
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
@@ -133,26 +131,3 @@ def _text(stream: BinaryIO) -> str:
 def _last_line(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return f": {lines[-1]}" if lines else ""
-
-
-def _main() -> None:
-    """Run a module under limits: SECONDS MEMORY FILE_SIZE MODULE ARGUMENTS..."""
-    seconds, memory, file_size, module, *arguments = sys.argv[1:]
-    bounds = {
-        resource.RLIMIT_CPU: int(PROCESSOR_FACTOR * float(seconds)) + 1,
-        # Not RLIMIT_AS: JAX reserves addresses by the gigabyte, more on machines with many cores.
-        resource.RLIMIT_DATA: int(memory),
-        resource.RLIMIT_FSIZE: int(file_size),
-        resource.RLIMIT_CORE: 0,
-    }
-    for limit, wanted in bounds.items():
-        # Never above what the machine's own limits leave.
-        hard = resource.getrlimit(limit)[1]
-        bound = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(limit, (bound, bound))
-    sys.argv[1:] = arguments
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
-
-
-if __name__ == "__main__":
-    _main()

@@ -10,15 +10,12 @@ from collections.abc import Iterator, Sequence
 
 from elastane.materials.compiler.errors import UnsupportedError
 from elastane.materials.compiler.graph import Constant, Graph
-from elastane.materials.compiler.operations import OPERATIONS, Level
+from elastane.materials.compiler.operations import LARGEST_BODY, OPERATIONS, Level
 from elastane.materials.compiler.qfunctions import Field, QFunction
 from elastane.materials.model import Choices, Material
 
 #: Longest right-hand side before a term gets a name of its own.
 LINE_WIDTH = 64
-
-#: More operations than this in one body spill registers on every machine.
-LARGEST_BODY = 5000
 
 PROLOGUE = """\
 #ifndef CEED_QFUNCTION /* a C compiler without libCEED's headers; libCEED's own JIT has them */

@@ -42,14 +42,27 @@ def lower_differentiated(material: Material, choices: Choices) -> str:
     return lower_function(material, choices, material.differentiated or material.energy)
 
 
-def lower_function(material: Material, choices: Choices, function: Callable[..., Any]) -> str:
+def lower_function(
+    material: Material,
+    choices: Choices,
+    function: Callable[..., Any],
+    *further: tuple[int, ...],
+) -> str:
     """Return a function of the arguments of the energy as StableHLO.
+
+    Args:
+        material: The material.
+        choices: Its options and sizes.
+        function: The function.
+        further: Shapes of what it takes between the measure and the rest.
 
     Raises:
         UnsupportedError: If it uses what later stages cannot differentiate.
     """
     of_components = _of_components(material, choices, function)
-    arguments = _arguments(material, choices)
+    measure, *rest = _arguments(material, choices)
+    between = (jax.ShapeDtypeStruct(shape, jnp.float64) for shape in further)
+    arguments = [measure, *between, *rest]
     source = source_file(function)
     shape = trace(of_components, arguments, source)
     if function is material.energy:
@@ -58,13 +71,19 @@ def lower_function(material: Material, choices: Choices, function: Callable[...,
     return _text(of_components, *arguments)
 
 
-def lower_jax_derivatives(material: Material, choices: Choices) -> str:
+def lower_jax_derivatives(material: Material, choices: Choices, *, forward: bool = False) -> str:
     """Return JAX's own derivatives as StableHLO: (measure, increment, ...) -> (S, dS).
 
     S is the derivative of ψ by the measure and dS its derivative along the increment; parameters
     and history follow these two.  The check compares Enzyme with them.
+
+    Args:
+        material: The material.
+        choices: Its options and sizes.
+        forward: Whether S is taken in forward mode instead of reverse mode.
     """
-    gradient = jax.grad(energy(material, choices))
+    differentiate = jax.jacfwd if forward else jax.grad
+    gradient = differentiate(energy(material, choices))
 
     def derivatives(x: jax.Array, dx: jax.Array, *parameters: jax.Array) -> Any:
         return jax.jvp(lambda y: gradient(y, *parameters), (x,), (dx,))

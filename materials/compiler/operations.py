@@ -133,3 +133,6 @@ COMMUTATIVE = frozenset({"add", "multiply", "maximum", "minimum", "and", "or"})
 
 #: Operations whose cost is one floating-point operation on every machine.
 FLOPS = frozenset({"add", "subtract", "multiply"})
+
+#: More operations than this in one body spill registers on every machine.
+LARGEST_BODY = 5000

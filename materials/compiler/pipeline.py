@@ -3,6 +3,7 @@
 import importlib.metadata
 import json
 from pathlib import Path
+from typing import Literal
 
 import jax
 
@@ -14,8 +15,9 @@ from elastane.materials.compiler.check import (
 )
 from elastane.materials.compiler.emit import emit_file
 from elastane.materials.compiler.enzyme import differentiate
+from elastane.materials.compiler.errors import UnsupportedError
 from elastane.materials.compiler.formulas import Formulas, build_formulas
-from elastane.materials.compiler.history import add_history
+from elastane.materials.compiler.history import add_history, add_prestress
 from elastane.materials.compiler.lower import (
     lower,
     lower_differentiated,
@@ -25,6 +27,9 @@ from elastane.materials.compiler.qfunctions import QFunction, build_qfunctions
 from elastane.materials.compiler.split import count_flops, count_functions, jacobian_nodes, split
 from elastane.materials.kernels import code_hash, source_hash
 from elastane.materials.model import Choices, Material
+
+#: Who differentiated -> the law that two ways to do so agree.
+COMPARISONS = {"enzyme": "Enzyme equals JAX", "jax": "JAX backward equals JAX forward"}
 
 
 def compile_material(material: Material, choices: Choices, folder: Path) -> tuple[Path, Path]:
@@ -37,9 +42,10 @@ def compile_material(material: Material, choices: Choices, folder: Path) -> tupl
     jax.config.update("jax_enable_x64", True)
     choices = material.resolve_choices(choices)
     name = material.kernel_name(choices)
-    formulas = enzyme_formulas(material, choices)
-    independent = jax_formulas(material, choices)
-    errors = check_derivatives(material, choices, formulas, independent)
+    formulas, independent, derivatives_by = differentiated_formulas(material, choices)
+    errors = check_derivatives(
+        material, choices, formulas, independent, COMPARISONS[derivatives_by]
+    )
     formulas = add_history(material, choices, formulas)
     errors |= check_history(material, choices, formulas)
     choice = split(formulas)
@@ -64,6 +70,7 @@ def compile_material(material: Material, choices: Choices, folder: Path) -> tupl
         },
         "source_hash": source_hash(material),
         "code_hash": code_hash(code),
+        "derivatives_by": derivatives_by,
         "derivatives": {
             package: importlib.metadata.version(package) for package in ("enzyme-ad", "jax")
         },
@@ -78,6 +85,28 @@ def compile_material(material: Material, choices: Choices, folder: Path) -> tupl
     return paths
 
 
+def differentiated_formulas(
+    material: Material, choices: Choices
+) -> tuple[Formulas, Formulas, Literal["enzyme", "jax"]]:
+    """Return the formulas to write C from, others to compare them with, and who made the first.
+
+    Where Enzyme cannot differentiate an energy, JAX may; it is then compared with itself, going
+    forward twice instead of back and forth, which shares few of its rules.
+
+    Raises:
+        UnsupportedError: If neither can.
+    """
+    lower(material, choices)  # what it refuses is refused for JAX, too
+    try:
+        return enzyme_formulas(material, choices), jax_formulas(material, choices), "enzyme"
+    except UnsupportedError as error:
+        try:
+            reverse = jax_formulas(material, choices, exact=False)
+            return reverse, jax_formulas(material, choices, forward=True), "jax"
+        except (UnsupportedError, ValueError) as further:
+            raise UnsupportedError(f"{error}; nor can JAX: {further}") from error
+
+
 def enzyme_formulas(material: Material, choices: Choices) -> Formulas:
     """Return the formulas that Enzyme makes of a material, from which C is written.
 
@@ -89,13 +118,25 @@ def enzyme_formulas(material: Material, choices: Choices) -> Formulas:
         lower_differentiated(material, choices),
         len(material.kernel_parameters) + len(material.history),
     )
-    return build_formulas(material, choices, energy, derivatives, seeded=True)
+    formulas = build_formulas(material, choices, energy, derivatives, seeded=True)
+    return add_prestress(material, choices, formulas)
 
 
-def jax_formulas(material: Material, choices: Choices) -> Formulas:
-    """Return the formulas that JAX makes of a material, to compare with in 50 digits."""
-    energy, derivatives = lower(material, choices), lower_jax_derivatives(material, choices)
-    return build_formulas(material, choices, energy, derivatives, seeded=False, exact=True)
+def jax_formulas(
+    material: Material, choices: Choices, *, forward: bool = False, exact: bool = True
+) -> Formulas:
+    """Return the formulas that JAX makes of a material.
+
+    Args:
+        material: The material.
+        choices: Its options and sizes.
+        forward: Whether the first derivative, too, is taken in forward mode.
+        exact: Whether they are to be compared with in 50 digits.
+    """
+    energy = lower(material, choices)
+    derivatives = lower_jax_derivatives(material, choices, forward=forward)
+    formulas = build_formulas(material, choices, energy, derivatives, seeded=False, exact=exact)
+    return add_prestress(material, choices, formulas)
 
 
 def _describe(qfunction: QFunction) -> dict[str, list[list[str | int]]]:

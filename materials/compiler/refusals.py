@@ -17,10 +17,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend import core
 
-from elastane.materials.compiler.emit import LARGEST_BODY
 from elastane.materials.compiler.errors import UnsupportedError
 from elastane.materials.compiler.graph import Graph
 from elastane.materials.compiler.interpret import interpret
+from elastane.materials.compiler.operations import LARGEST_BODY
 
 _MATRIX = "write 3 x 3 formulas out, see elastane.materials.invariants"
 _LAPACK = f"LAPACK cannot run at a quadrature point; {_MATRIX}"

@@ -28,7 +28,7 @@ from elastane.materials.compiler.accumulate import LIMITS, accumulate, depends_o
 from elastane.materials.compiler.factor import SHARE_AT, factor
 from elastane.materials.compiler.formulas import Formulas
 from elastane.materials.compiler.graph import Graph
-from elastane.materials.compiler.operations import FLOPS, OPERATIONS
+from elastane.materials.compiler.operations import FLOPS, LARGEST_BODY, OPERATIONS
 
 #: Operations that one stored double is worth: 8 bytes at 12.5 GB/s take as long as about 30
 #: vectorised operations of a CPU core.
@@ -58,12 +58,14 @@ class Split:
 def split(formulas: Formulas) -> Split:
     """Return the cheapest split over all limits of accumulation and ways to factor.
 
-    Only the most promising variants are factored, before the cut and after it.
+    One that fits into C functions goes before one that does not, whatever either costs.  Only the
+    most promising variants are factored, before the cut and after it.
     """
     graph = formulas.graph
 
     def price(candidate: Split) -> int:
-        return _price(graph, candidate)
+        size = _largest_body(formulas, candidate)
+        return _price(graph, candidate) + (_UNBREAKABLE if size > LARGEST_BODY else 0)
 
     def best(candidates: Iterable[Split]) -> list[Split]:
         return sorted(candidates, key=price)[:NUM_PROMISING]
@@ -100,6 +102,12 @@ def count_functions(graph: Graph, nodes: Iterable[int]) -> dict[str, int]:
         for name, count in sorted(operations.items())
         if name in OPERATIONS and OPERATIONS[name].cost > 1
     }
+
+
+def _largest_body(formulas: Formulas, choice: Split) -> int:
+    """Return the operations of the larger one of residual and Jacobian."""
+    residual = formulas.graph.live((*formulas.P, *choice.stored))
+    return max(len(residual), len(jacobian_nodes(formulas.graph, choice)))
 
 
 def _price(graph: Graph, choice: Split) -> int:
