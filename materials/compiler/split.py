@@ -37,6 +37,10 @@ STORAGE_COST = 30
 #: Variants of the tangent that are worth the time to factor them.
 NUM_PROMISING = 2
 
+#: Nodes that depend on the state alone beyond which they are not factored: principal axes are chains
+#: of rotations, which multiplied out are sums of thousands of terms.
+LARGEST_STATE = 800
+
 #: Capacities are whole numbers; this one is never cut.
 _UNBREAKABLE = 10**8
 
@@ -72,7 +76,11 @@ def split(formulas: Formulas) -> Split:
 
     variants = [formulas.dP] + [accumulate(graph, formulas.dP, limit) for limit in LIMITS]
     plain = best(cut(graph, dP) for dP in variants)
-    factored = best(cut(graph, factor(graph, x.dP, share_at=k)) for x in plain for k in SHARE_AT)
+    factored = best(
+        cut(graph, factor(graph, x.dP, _given(graph, x.dP), share_at=k))
+        for x in plain
+        for k in SHARE_AT
+    )
     again = [Split(x.stored, factor(graph, x.dP, x.stored)) for x in plain + factored]
     return min(plain + factored + again, key=price)
 
@@ -86,6 +94,14 @@ def jacobian_nodes(graph: Graph, choice: Split) -> list[int]:
             computed.append(node)
             needed |= set(graph.nodes[node].operands)
     return computed[::-1]
+
+
+def _given(graph: Graph, dP: tuple[int, ...]) -> list[int]:
+    """Return what factoring takes as given before the cut: what depends on the state, if long."""
+    nodes = graph.live(dP)
+    tangent = depends_on(graph, nodes, "dH")
+    state = [node for node in nodes if node not in tangent]
+    return state if len(state) > LARGEST_STATE else []
 
 
 def count_flops(graph: Graph, nodes: Iterable[int]) -> int:
