@@ -14,6 +14,7 @@ from elastane.meshes.box import Box
 from elastane.meshes.file_body import MeshFile
 from elastane.meshes.mesh import Floats, Mesh, MeshField
 from elastane.solver.boundary import BoundaryCondition
+from elastane.solver.directions import EllipsoidFibres
 from elastane.solver.loading import Run
 from elastane.solver.problem import Problem
 from elastane.solver.sources import FieldValues
@@ -217,6 +218,38 @@ def test_a_ring_with_fibres_around_it_stays_round_and_gives_way_less() -> None:
     assert (
         0.0 < outwards.mean() < 0.7 * np.linalg.norm(across.u[across.nodes("inner")], axis=1).mean()
     )
+
+
+def ventricle_ring() -> Mesh:
+    """Return a quarter of a band around the ventricle of Land's third problem, below its base."""
+    mesh = Annulus(inner=1.0, outer=2.0, length=1.0, angle=90.0, cells=(1, 2, 1)).build(4, 0)
+    x, y, z = np.moveaxis(mesh.coordinates, -1, 0)
+    s, v, u = np.hypot(x, y) - 1.0, np.arctan2(y, x), -1.4 - 0.6 * z
+    across, along = -(7.0 + 3.0 * s) * np.sin(u), (17.0 + 3.0 * s) * np.cos(u)
+    X = np.stack([across * np.cos(v), across * np.sin(v), along], axis=-1)
+    # The band runs downwards with z; its cells stay right-handed when turned to the other side.
+    return replace(mesh, coordinates=X * [1.0, -1.0, 1.0])
+
+
+def filled(fibre: Any) -> Solved:
+    chosen = material("guccione", **GUCCIONE, stiffness=2.0, fibre=fibre)
+    loads: list[BoundaryCondition] = [clamp("z-min"), pressure("inner", 0.2)]
+    return solve(problem(ventricle_ring(), 2, loads, chosen))
+
+
+def test_fibres_of_a_wall_around_its_axis_are_those_of_a_formula() -> None:
+    wall = EllipsoidFibres((7.0, 17.0), (10.0, 20.0), (0.0, 0.0))
+    expected = filled(["-y", "x", 0]).energy
+    assert filled(wall).energy == pytest.approx(expected, rel=1e-12)
+
+
+def test_fibres_of_the_other_hand_make_the_mirror_image() -> None:
+    """The quarter of a band is its own mirror image; CG rounds otherwise on the two."""
+    wall = EllipsoidFibres((7.0, 17.0), (10.0, 20.0), (90.0, -60.0))
+    other_hand = EllipsoidFibres((7.0, 17.0), (10.0, 20.0), (-90.0, 60.0))
+    expected = filled(wall)
+    assert filled(other_hand).energy == pytest.approx(expected.energy, rel=1e-10)
+    assert filled(["-y", "x", 0]).energy != pytest.approx(expected.energy, rel=0.01)
 
 
 def test_a_field_that_the_mesh_lacks_is_refused() -> None:
