@@ -11,7 +11,7 @@ Here u is a polynomial in R, and Π is stationary: no elements, no compiled kern
 import numpy as np
 import pytest
 from numpy.polynomial.legendre import leggauss
-from scipy.optimize import root
+from scipy.optimize import root  # type: ignore[import-untyped]
 
 from elastane.jobs.job import load_job
 from elastane.jobs.templates import EXAMPLES
