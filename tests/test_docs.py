@@ -157,6 +157,22 @@ def test_the_reference_of_the_job_file_is_that_of_the_schema(
         assert inside == expected, "to accept: ACCEPT=1 pytest tests/test_docs.py"
 
 
+def test_the_reference_of_materials_is_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT)
+    from elastane.materials import MODELS
+    from tests.materials_reference import reference
+
+    page = ROOT / "docs/materials.md"
+    before, inside, after = between(page.read_text(encoding="utf-8"), "reference")
+    untold = [name for name in MODELS if f"`{name}`" not in before]
+    assert not untold, "say on the page when to use them"
+    expected = f"\n{reference()}\n\n"
+    if os.environ.get("ACCEPT"):
+        page.write_text(before + expected + after, encoding="utf-8")
+    else:
+        assert inside == expected, "to accept: ACCEPT=1 pytest tests/test_docs.py"
+
+
 def test_measured_tables_are_those_of_the_results(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(ROOT)
     from benchmarks.report import PAGES, renewed
