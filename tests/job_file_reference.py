@@ -8,7 +8,7 @@ from elastane.jobs.json_schema import job_schema
 from elastane.jobs.schema import JobFile
 from elastane.materials import MODELS
 from elastane.solver.formula import Formula
-from elastane.solver.output import FIELDS
+from elastane.solver.output import FIELDS, MATERIAL_FIELDS
 
 Schema = Mapping[str, Any]
 
@@ -157,6 +157,7 @@ def _materials() -> str:
 def _fields() -> str:
     lines = ["### Fields", "", "| field | meaning |", "|---|---|"]
     lines += [f"| `{name}` | {_cell(field.meaning)} |" for name, field in FIELDS.items()]
+    lines += [f"| `{name}` | {_cell(meaning)} |" for name, (meaning, _) in MATERIAL_FIELDS.items()]
     return "\n".join(lines)
 
 

@@ -65,7 +65,7 @@ def tube() -> Floats:
 
 
 def test_the_example_of_an_artery_is_the_tube_of_one_dimension(tube: Floats) -> None:
-    """One element of degree 4 through the wall and two around it: 3e-8, 8e-8, and 1e-7 in energy."""
+    """One element of degree 4 through the wall, two around it: 3e-8, 8e-8, and 1e-7 in energy."""
     solved = solve(load_job(EXAMPLES / "artery.yml").problem)
     step = solved.report.steps[-1]
     powers = np.arange(NUM_COEFFICIENTS)
