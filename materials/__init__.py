@@ -11,6 +11,7 @@ from elastane.materials.blatz_ko import BLATZ_KO
 from elastane.materials.files import FileModel
 from elastane.materials.gent import GENT
 from elastane.materials.guccione import GUCCIONE
+from elastane.materials.hencky import HENCKY
 from elastane.materials.holzapfel_gasser_ogden import HOLZAPFEL_GASSER_OGDEN
 from elastane.materials.linear import LINEAR
 from elastane.materials.model import Material, Parameter, ParameterError, nearest
@@ -20,6 +21,7 @@ from elastane.materials.neo_hookean import NEO_HOOKEAN
 from elastane.materials.neo_hookean_isochoric import NEO_HOOKEAN_ISOCHORIC
 from elastane.materials.neo_hookean_j2 import NEO_HOOKEAN_J2
 from elastane.materials.neural_network import NEURAL_NETWORK
+from elastane.materials.ogden import OGDEN
 from elastane.materials.saint_venant_kirchhoff import SAINT_VENANT_KIRCHHOFF
 from elastane.materials.transversely_isotropic import TRANSVERSELY_ISOTROPIC
 from elastane.materials.user import USER
@@ -50,6 +52,8 @@ MODELS: dict[str, Material] = {
     "arruda-boyce": ARRUDA_BOYCE,
     "blatz-ko": BLATZ_KO,
     "holzapfel-gasser-ogden": HOLZAPFEL_GASSER_OGDEN,
+    "ogden": OGDEN,
+    "hencky": HENCKY,
     "guccione": GUCCIONE,
     "transversely-isotropic": TRANSVERSELY_ISOTROPIC,
 }
