@@ -38,8 +38,7 @@ def _material_schema(model: Material) -> dict[str, Any]:
     for parameter in model.parametrization.parameters:
         properties[parameter.name] = _parameter_schema(parameter)
     properties |= _options(model.options)
-    if model.measure != "principal":
-        properties[maxwell.VISCOELASTIC] = {"$ref": "#/$defs/ViscoelasticSection"}
+    properties[maxwell.VISCOELASTIC] = {"$ref": "#/$defs/ViscoelasticSection"}
     return {
         "title": model.name,
         "description": f"{model.title}. Takes {model.parametrization.takes}.",

@@ -15,7 +15,7 @@ Over a step Δt S_r is taken as linear in time, which is exact in a hold and of 
 
 It is linear in S_r, and S the derivative of the potential of the step,
 
-    ψ - Σ (g_i - a_i) ψ_r + T : E        T = Σ d_i Q_iⁿ - Σ a_i S_rⁿ
+    ψ - Σ (g_i - a_i) ψ_r + T : E        T = Σ d_i Q_iⁿ - Σ a_i S_rⁿ, the prestress
 
 The history, Q_i and S_r at the end of the last step, lives in the initial configuration: no
 rotation changes it.  What is reported as strain energy is that of the long-term response,
@@ -37,10 +37,8 @@ import numpy as np
 from elastane.materials import textbook
 from elastane.materials.invariants import (
     determinant,
-    green_lagrange,
     jnp,
     second_invariant,
-    small_strain,
     trace,
     volume_change,
 )
@@ -106,15 +104,10 @@ def generalised_maxwell(base: Material) -> Material:
     """Return the viscoelastic material whose instantaneous response is the base material.
 
     Raises:
-        ValueError: If the base material has a history itself, or an energy of principal strains.
+        ValueError: If the base material has a history itself.
     """
     if base.history:
         raise ValueError(f"{base.name} has a history already; viscoelastic takes an elastic model")
-    if base.measure == "principal":
-        raise ValueError(
-            f"{base.name} cannot be viscoelastic: its energy is one of principal strains; take a "
-            "model of invariants, such as yeoh or mooney-rivlin"
-        )
     further = (*PARAMETERS, TIME_INCREMENT)
     names = frozenset(parameter.name for parameter in further)
     differentiated = replace(base, energy=base.differentiated or base.energy)
@@ -140,6 +133,7 @@ def generalised_maxwell(base: Material) -> Material:
         textbook=partial(_textbook, base) if base.textbook else None,
         history=HISTORY,
         update=partial(_update, differentiated),
+        prestress=_prestress,
         stored_energy=partial(_stored_energy, base),
         base=base,
     )
@@ -180,12 +174,17 @@ def _convert(
 def _potential(
     base: Material, measure: "Array", *arguments: "Array", relaxing: str, **options: str
 ) -> "Array":
-    """Return the potential of a step in J/m³."""
-    parameters, fractions, decays, gains, overstresses, relaxing_stress = _parts(base, arguments)
-    T = jnp.sum(decays[:, None] * overstresses, axis=0) - jnp.sum(gains) * relaxing_stress
+    """Return the potential of a step in J/m³, but for T : E."""
+    parameters, fractions, _, gains, *_ = _parts(base, arguments)
     energy = base.energy(measure, *parameters, **options)
     relaxed = base.energy(_relaxing(base, measure, relaxing), *parameters, **options)
-    return energy - jnp.sum(fractions - gains) * relaxed + _inner(T, _strain(base, measure))
+    return energy - jnp.sum(fractions - gains) * relaxed
+
+
+def _prestress(*arguments: "Array", **_: str) -> "Array":
+    """Return the six components of T in Pa."""
+    *_, decays, gains, overstresses, relaxing_stress = arguments
+    return jnp.sum(decays[:, None] * overstresses, axis=0) - jnp.sum(gains) * relaxing_stress
 
 
 def _stored_energy(
@@ -202,12 +201,16 @@ def _update(
     base: Material, measure: "Array", *arguments: "Array", relaxing: str, **options: str
 ) -> tuple["Array", "Array"]:
     """Return overstresses and relaxing stress at the end of a step."""
+    axes = None
+    if base.measure == "principal":
+        axes, *arguments = arguments
     parameters, _, decays, gains, overstresses, before = _parts(base, arguments)
 
     def relaxed(measure: "Array") -> "Array":
         return base.energy(_relaxing(base, measure, relaxing), *parameters, **options)
 
-    now = _stress(base, measure, importlib.import_module("jax").grad(relaxed)(measure))
+    gradient = importlib.import_module("jax").grad(relaxed)(measure)
+    now = _stress(base, measure if axes is None else axes, gradient)
     return decays[:, None] * overstresses + gains[:, None] * (now - before)[None, :], now
 
 
@@ -227,8 +230,10 @@ def _relaxing(base: Material, measure: "Array", relaxing: str) -> "Array":
     if base.measure == "H":
         return measure + _inverse_cube_root(volume_change(measure)) * (measure + identity)
     # C = I + 2 E shrinks with (det C)^(-1/3) = J^(-2/3).
-    change = 2.0 * trace(measure) + 4.0 * second_invariant(measure) + 8.0 * determinant(measure)
-    return measure + _inverse_cube_root(change) * (measure + 0.5 * identity)
+    E = jnp.diag(measure) if base.measure == "principal" else measure
+    change = 2.0 * trace(E) + 4.0 * second_invariant(E) + 8.0 * determinant(E)
+    rest = 0.5 if base.measure == "principal" else 0.5 * identity
+    return measure + _inverse_cube_root(change) * (measure + rest)
 
 
 def _inverse_cube_root(x: "Array") -> "Array":
@@ -240,18 +245,19 @@ def _inverse_cube_root(x: "Array") -> "Array":
     return -x / (c * (1.0 + c + c * c))
 
 
-def _strain(base: Material, measure: "Array") -> "Array":
-    """Return E, or ε of a material for small strain."""
-    if base.measure == "E":
-        return measure
-    return green_lagrange(measure) if base.finite_strain else small_strain(measure)
+def _stress(base: Material, place: "Array", gradient: "Array") -> "Array":
+    """Return the six components of S for the derivative of an energy by the measure.
 
-
-def _stress(base: Material, measure: "Array", gradient: "Array") -> "Array":
-    """Return the six components of S for the derivative of an energy by the measure."""
+    Args:
+        base: The base material.
+        place: H or, for an energy of principal strains, their axes.
+        gradient: The derivative.
+    """
     S = gradient
     if base.measure == "H" and base.finite_strain:
-        S = _inverse(measure) @ gradient
+        S = _inverse(place) @ gradient
+    elif base.measure == "principal":
+        S = (place * gradient) @ place.T
     return jnp.stack([0.5 * (S[i, j] + S[j, i]) for i, j in COMPONENTS])
 
 

@@ -256,7 +256,11 @@ class Material:
         history: What is remembered at each point from the end of the last converged step;
             `default` is the value at the start.
         update: The history at the end of a step: a function of the arguments of the energy that
-            returns an array for each entry of `history`; None without a history.
+            returns an array for each entry of `history`; None without a history.  Of an energy of
+            principal strains it takes their axes, too, the columns of a (3, 3) array after them.
+        prestress: A stress T in the initial configuration: T : E is added to the energy.  A
+            function of the kernel parameters and the history that returns the components 00 11 22
+            12 02 01; None without one.
         stored_energy: What is reported as strain energy, a function of the arguments of the energy:
             the potential of one step in time is no stored energy.  None where `energy` is.
         base: The material that this one is made of, if it is made of another.
@@ -281,6 +285,7 @@ class Material:
     textbook: Callable[..., Any] | None = None
     history: tuple[Parameter, ...] = ()
     update: Callable[..., Any] | None = None
+    prestress: Callable[..., Any] | None = None
     stored_energy: Callable[..., Any] | None = None
     base: "Material | None" = None
     file: Path | None = None

@@ -162,7 +162,10 @@ def check_history(material: Material, choices: Choices, formulas: Formulas) -> d
                 rounded = {
                     "doubles keep the digits of the history": _worst(
                         [
-                            _relative(point.history_in_doubles(H) - history, history),
+                            _relative(
+                                point.history_in_doubles(H) - history,
+                                np.append(history, _change(point, H, A)),
+                            ),
                             _relative(point.stored_energy_in_doubles(H) - energy, energy),
                         ]
                     )
@@ -408,6 +411,13 @@ def _turned(H: Tensor, A: Tensor, finite_strain: bool) -> Tensor:
 
 def _skew(A: Tensor) -> Tensor:
     return (A - A.T) * mpmath.mpf(0.5)
+
+
+def _change(point: _Point, H: Tensor, A: Tensor) -> Tensor:
+    """Return by how much a relative change of H changes the new history, which may be 0 itself."""
+    h = mpmath.mpf(STEP)
+    size = np.abs(H).max()
+    return (point.history(H + h * size * A) - point.history(H)) / h
 
 
 def _kept(point: _Point) -> float:

@@ -5,7 +5,7 @@ P = F S and dP = dH S + F dS with dE = (Fᵀ dH + dHᵀ F) / 2.  For an energy o
 of E see `principal`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -73,13 +73,41 @@ def history_inputs(graph: Graph, material: Material, choices: Choices) -> list[T
     return arrays
 
 
-def measure_inputs(graph: Graph, material: Material) -> Tensor:
-    """Return what the energy of a material takes of H or E, in the shape of MEASURE_SHAPE."""
+def measure_inputs(graph: Graph, material: Material) -> list[Tensor]:
+    """Return what the energy takes of H, in the shape of MEASURE_SHAPE, and principal axes."""
     H = tensor_inputs(graph, "H")
     if material.measure == "H":
-        return H
+        return [H]
     E = _green_lagrange(graph, H)
-    return E if material.measure == "E" else _principal(graph, E, DOUBLES)[0]
+    return [E] if material.measure == "E" else list(_principal(graph, E, DOUBLES))
+
+
+def add_stress(formulas: Formulas, T: Tensor) -> Formulas:
+    """Return the formulas with T : E added to ψ, for the six components of T.
+
+    P gains F T and dP gains dH T; for small strain P gains T.
+    """
+    graph = formulas.graph
+    H, dH = tensor_inputs(graph, "H"), tensor_inputs(graph, "dH")
+    full = np.empty((3, 3), dtype=np.int64)
+    for component, (i, j) in zip(T, SYMMETRIC, strict=True):
+        full[i, j] = full[j, i] = component
+    # Off the diagonal a component stands for two: T : E is T : (H + HᵀH/2), as T is symmetric.
+    half, gradient = graph.constant(0.5), H.copy()
+    P, dP = list(formulas.P), list(formulas.dP)
+    F = H
+    if formulas.finite_strain:
+        F = _add_identity(graph, H)
+        for i, j in np.ndindex(3, 3):
+            square = graph.multiply(half, dot(graph, H[:, i], H[:, j]))
+            gradient[i, j] = graph.add(int(H[i, j]), square)
+    for i, j in np.ndindex(3, 3):
+        gained = dot(graph, F[i], full[:, j]) if formulas.finite_strain else int(full[i, j])
+        P[3 * i + j] = graph.add(P[3 * i + j], gained)
+        if formulas.finite_strain:
+            dP[3 * i + j] = graph.add(dP[3 * i + j], dot(graph, dH[i], full[:, j]))
+    energy = graph.add(formulas.strain_energy, dot(graph, full.flat, gradient.flat))
+    return replace(formulas, strain_energy=energy, P=tuple(P), dP=tuple(dP))
 
 
 def build_formulas(

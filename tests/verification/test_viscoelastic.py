@@ -51,7 +51,7 @@ def viscoelastic(
         "fractions": tuple(formula(x) for x in FRACTIONS),
         "relaxation_times": tuple(formula(x) for x in times),
     }
-    options = {"relaxing": relaxing, "branches": len(FRACTIONS)}
+    options: dict[str, str | int] = {"relaxing": relaxing, "branches": len(FRACTIONS)}
     return RegionMaterial(generalised_maxwell(find_model("neo-hookean")), parameters, options)
 
 
@@ -65,7 +65,7 @@ def affine(H: Floats, course: str) -> list[BoundaryCondition]:
     return [displacement(side, *(f"({course})*({row})" for row in rows)) for side in SIDES]
 
 
-def advance(run: Run, loads: Sequence[float]) -> list[Floats]:
+def advance(run: Run, loads: Sequence[float] | Floats) -> list[Floats]:
     """Step to the load fractions and return the Cauchy stress, (3, 3), at the end of each step.
 
     It is that of a corner; before and after the history is taken over it must be the same.
