@@ -29,8 +29,8 @@ Floats = NDArray[np.float64]
 
 #: Load fractions at which formulas are tried.
 LOAD_FRACTIONS = (0.0, 0.5, 1.0)
-#: Points at which materials are tried at once, so that a large mesh does not fill the memory.
-_POINTS_AT_A_TIME = 1 << 18
+#: Points at which materials are tried at once: few enough for the cache of a core.
+_POINTS_AT_A_TIME = 1 << 15
 
 
 def check_mesh(reading: Reading, mesh: Mesh) -> Findings:

@@ -26,7 +26,16 @@ from elastane.jobs.validation import read_section
 from elastane.materials import Material, Parameter
 from elastane.solver.directions import DIRECTIONS, EllipsoidFibres
 from elastane.solver.formula import Formula
-from elastane.solver.sources import ANYWHERE, FieldValues, Source, Tree, leaves, shape_of, values_of
+from elastane.solver.sources import (
+    ANYWHERE,
+    FieldValues,
+    Source,
+    Tree,
+    leaves,
+    shape_of,
+    values_of,
+    varies,
+)
 
 AXES = {"x": (1.0, 0.0, 0.0), "y": (0.0, 1.0, 0.0), "z": (0.0, 0.0, 1.0)}
 
@@ -270,7 +279,7 @@ def constant_values(parameters: Mapping[str, Tree]) -> dict[str, Any]:
     return {
         name: values_of(tree, ANYWHERE)[..., 0]
         for name, tree in parameters.items()
-        if not any(leaf.uses_space or leaf.uses_time for leaf in leaves(tree))
+        if not varies(tree)
     }
 
 

@@ -63,10 +63,22 @@ Tree: TypeAlias = Source | tuple["Tree", ...]
 
 
 def values_of(tree: Tree, places: Places) -> Floats:
-    """Return the values of a tree, its axes first, shape (..., num_points)."""
+    """Return the values of a tree, its axes first, shape (..., num_points).
+
+    What is the same everywhere and always is given once, shape (..., 1).
+    """
+    return _values_of(tree, places if varies(tree) else ANYWHERE)
+
+
+def _values_of(tree: Tree, places: Places) -> Floats:
     if isinstance(tree, tuple):
-        return np.stack([values_of(entry, places) for entry in tree])
+        return np.stack([_values_of(entry, places) for entry in tree])
     return tree.at(places)
+
+
+def varies(tree: Tree) -> bool:
+    """Return whether values may differ from point to point or change with the load."""
+    return any(leaf.uses_space or leaf.uses_time for leaf in leaves(tree))
 
 
 def leaves(tree: Tree) -> Iterator[Source]:
