@@ -83,9 +83,11 @@ def _is_isotropic(parametrization: Parametrization) -> bool:
     if parametrization == Parametrization.direct(*parameters):
         return False
     further = parameters[len(isotropic.PARAMETERS) :]
-    if parameters == (*isotropic.PARAMETERS, *further) and (
-        parametrization.combinations == isotropic.isotropic_with(*further).combinations
-    ):
+    usual = isotropic.isotropic_with(*further)
+    own = dataclasses.replace(parametrization, takes=usual.takes, convert=usual.convert)
+    # functools.partial has no equality of its own.
+    function = getattr(parametrization.convert, "func", parametrization.convert)
+    if own == usual and function in (isotropic.convert, getattr(usual.convert, "func", None)):
         return True
     raise UnknownConversionError(
         "a material file cannot convert parameters by a function of its own, which would run in "

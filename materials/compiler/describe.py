@@ -20,10 +20,11 @@ from elastane.materials.user import faults_named, read_in_process
 def main() -> None:
     """Describe the file that the command line names."""
     file, answer = map(Path, sys.argv[1:])
-    answer.write_text(json.dumps(_described(file)), encoding="utf-8")
+    answer.write_text(json.dumps(described(file)), encoding="utf-8")
 
 
-def _described(file: Path) -> dict[str, Any]:
+def described(file: Path) -> dict[str, Any]:
+    """Return what is written down of a file; runs it."""
     try:
         material = read_in_process(file)
         description = describe_as_json(material)
