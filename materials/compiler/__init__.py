@@ -3,10 +3,12 @@
     lower       the energy to StableHLO; what cannot be differentiated is refused by name
     enzyme      StableHLO to its derivatives: S, and dS along an increment
     formulas    both interpreted on scalars (`interpret`, `stablehlo`, `graph`, `operations`): ψ, P
-                and dP as one graph
+                and dP as one graph; `principal` for energies of principal strains, `history` for
+                materials that remember
     check       Enzyme against JAX, Taylor, symmetry, rotations, 50 digits (`evaluate`); any doubt
                 refuses
-    split       what the residual stores for the Jacobian (`accumulate` shortens it first)
+    split       what the residual stores for the Jacobian; `accumulate` shortens the tangent before,
+                `factor` after
     emit        libCEED QFunctions (`qfunctions`) as straight-line scalar C99
 
 `pipeline.compile_material` calls them in this order.  `build.compile_apart` does so in a process of
