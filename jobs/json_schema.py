@@ -51,10 +51,14 @@ def _material_schema(model: Material) -> dict[str, Any]:
 def _viscoelastic_schema() -> dict[str, Any]:
     """Return the schema of what makes a model viscoelastic."""
     properties = {parameter.name: _parameter_schema(parameter) for parameter in maxwell.PARAMETERS}
+    relaxing = {
+        **_options(maxwell.OPTIONS)["relaxing"],
+        "description": "The energy that relaxes: that of the change of shape, or all of it.",
+    }
     return {
         "description": "A generalised Maxwell solid whose instantaneous response is the model.",
         "type": "object",
-        "properties": properties | _options(maxwell.OPTIONS),
+        "properties": properties | {"relaxing": relaxing},
         "required": list(properties),
         "additionalProperties": False,
     }

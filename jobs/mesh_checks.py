@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from elastane.jobs.job import Reading
 from elastane.jobs.schema import BoundarySection
 from elastane.jobs.semantics import ALL_REGIONS, Findings, prescribed_axes
-from elastane.materials import ParameterError
+from elastane.materials import ParameterError, maxwell
 from elastane.meshes.element_map import apply_tensor, facet_nodes, field_values
 from elastane.meshes.file_body import MeshFile
 from elastane.meshes.lagrange import gauss, gauss_lobatto, interpolation
@@ -132,9 +132,16 @@ def _check_material(
             material.model.resolve({**given, **material.model.at_start}, material.options)
     except ParameterError as error:
         known = error.parameter in material.parameters
-        yield (*here, error.parameter) if known else here, _with_place(str(error), places.X)
+        path = key_path(region, error.parameter) if known else here
+        yield path, _with_place(str(error), places.X)
     except ValueError as error:
-        yield (*here, blamed), str(error)
+        yield key_path(region, blamed), str(error)
+
+
+def key_path(region: str, parameter: str) -> tuple[str, ...]:
+    """Return where a parameter of a material stands in the job file."""
+    within = (maxwell.VISCOELASTIC,) if parameter in maxwell.KEYS else ()
+    return ("materials", region, *within, parameter)
 
 
 def _with_place(message: str, X: Floats) -> str:
@@ -159,7 +166,7 @@ def _missing_values(
                     f"the field {field!r} has no finite value in {len(without)} of {len(cells)} "
                     f"cells, the first: {_element(int(without[0]), reading)}"
                 )
-                yield ("materials", region, name), message
+                yield key_path(region, name), message
 
 
 def _element(cell: int, reading: Reading) -> str:

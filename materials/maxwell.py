@@ -28,8 +28,7 @@ R. Taylor, K. Pister and G. Goudreau, International Journal for Numerical Method
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -100,6 +99,22 @@ EXAMPLE: Mapping[str, Any] = {
 }
 
 
+@dataclass(frozen=True)
+class _Bound:
+    """A function with its first argument; equal, unlike partial ones, where both are.
+
+    Attributes:
+        function: The function.
+        first: Its first argument.
+    """
+
+    function: Callable[..., Any]
+    first: Any
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        return self.function(self.first, *arguments, **options)
+
+
 def generalised_maxwell(base: Material) -> Material:
     """Return the viscoelastic material whose instantaneous response is the base material.
 
@@ -122,20 +137,20 @@ def generalised_maxwell(base: Material) -> Material:
             parameters=(*of_base.parameters, *further),
             combinations=tuple(names | combination for combination in of_base.combinations),
             takes=f"{of_base.takes}, fractions and relaxation_times",
-            convert=partial(_convert, of_base.convert),
+            convert=_Bound(_convert, of_base.convert),
         ),
         kernel_parameters=(*base.kernel_parameters, FRACTIONS, DECAYS, GAINS),
-        energy=partial(_potential, base),
-        differentiated=partial(_potential, differentiated) if base.differentiated else None,
+        energy=_Bound(_potential, base),
+        differentiated=_Bound(_potential, differentiated) if base.differentiated else None,
         examples=({**base.examples[0], **EXAMPLE},),
         options={**base.options, **OPTIONS},
         sizes={**base.sizes, "branches": range(1, 7)},
-        textbook=partial(_textbook, base) if base.textbook else None,
+        textbook=_Bound(_textbook, base) if base.textbook else None,
         history=HISTORY,
         # JAX differentiates here: `differentiated` is short and exact in Enzyme's hands alone.
-        update=partial(_update, base),
+        update=_Bound(_update, base),
         prestress=_prestress,
-        stored_energy=partial(_stored_energy, base),
+        stored_energy=_Bound(_stored_energy, base),
         base=base,
     )
 
@@ -182,9 +197,9 @@ def _potential(
     return energy - jnp.sum(fractions - gains) * relaxed
 
 
-def _prestress(*arguments: "Array", **_: str) -> "Array":
+def _prestress(*arguments: "Array", **options: str) -> "Array":
     """Return the six components of T in Pa."""
-    *_, decays, gains, overstresses, relaxing_stress = arguments
+    decays, gains, overstresses, relaxing_stress = arguments[-4:]
     return jnp.sum(decays[:, None] * overstresses, axis=0) - jnp.sum(gains) * relaxing_stress
 
 
@@ -202,16 +217,16 @@ def _update(
     base: Material, measure: "Array", *arguments: "Array", relaxing: str, **options: str
 ) -> tuple["Array", "Array"]:
     """Return overstresses and relaxing stress at the end of a step."""
-    axes = None
+    place = measure
     if base.measure == "principal":
-        axes, *arguments = arguments
+        place, arguments = arguments[0], arguments[1:]
     parameters, _, decays, gains, overstresses, before = _parts(base, arguments)
 
     def relaxed(measure: "Array") -> "Array":
         return base.energy(_relaxing(base, measure, relaxing), *parameters, **options)
 
     gradient = importlib.import_module("jax").grad(relaxed)(measure)
-    now = _stress(base, measure if axes is None else axes, gradient)
+    now = _stress(base, place, gradient)
     return decays[:, None] * overstresses + gains[:, None] * (now - before)[None, :], now
 
 

@@ -39,6 +39,12 @@ def with_material(text: str) -> str:
     return SOUND.replace(MATERIAL, f"  all: {text}\n")
 
 
+def viscoelastic(text: str) -> str:
+    return with_material(
+        f"{{model: neo-hookean, youngs_modulus: 2.8, poissons_ratio: 0.4, viscoelastic: {text}}}"
+    )
+
+
 def with_support(text: str) -> str:
     return SOUND.replace(SUPPORT, f"  - {text}\n")
 
@@ -241,6 +247,44 @@ CASES = [
         "one of quadratic, j2",
     ),
     (with_material("3"), "materials.all", "a mapping of keys is needed"),
+    # viscoelastic materials
+    (
+        viscoelastic("{fractions: [0.3, 0.8], relaxation_times: [1, 2]}"),
+        "materials.all.viscoelastic.fractions",
+        "sum to less than 1, got 1.1",
+    ),
+    (
+        viscoelastic("{fractions: [0.3, 0.2], relaxation_times: [0.1]}"),
+        "materials.all.viscoelastic.relaxation_times",
+        "both must be as long",
+    ),
+    (
+        viscoelastic("{fractions: [0.3], relaxation_times: ['x - 1']}"),
+        "materials.all.viscoelastic.relaxation_times",
+        "relaxation_times must be greater than 0",
+    ),
+    (
+        viscoelastic("{fractions: [0.3]}"),
+        "materials.all.viscoelastic",
+        "needs relaxation_times, too",
+    ),
+    (
+        viscoelastic("{fractions: [0.3], relaxation_times: [1], time_increment: 1}"),
+        "materials.all.viscoelastic.time_increment",
+        "unknown key",
+    ),
+    (
+        viscoelastic("{fractions: [0.3], relaxation_times: [1], relaxing: shape}"),
+        "materials.all.viscoelastic.relaxing",
+        "one of isochoric, all",
+    ),
+    (viscoelastic("0.3"), "materials.all.viscoelastic", "relaxation_times are needed, got 0.3"),
+    (
+        with_material("{model: linear, youngs_modulus: 1, poissons_ratio: 0.3, fractions: [0.3]}"),
+        "materials.all.fractions",
+        "unknown key",
+    ),
+    (with_end("loading: {duration: 0}"), "loading.duration", "greater than 0"),
     (SOUND.replace("materials:\n" + MATERIAL, "materials: {}\n"), "materials", "at least 1"),
     # supports and loads
     (with_load("{surface: x-mac, traction: [0, 0, 1]}"), "boundary[1].surface", "'x-max'"),
@@ -441,7 +485,7 @@ boundary:
   - {surface: inner, pressure: "0.1*sin(pi*t)"}
   - {surface: outer, traction: [0, 0, 1e-05]}
 body_force: [0, "0.001*z", 0]
-loading: {steps: 3, adaptive: false, min_step: 0.001}
+loading: {steps: 3, adaptive: false, min_step: 0.001, duration: 60}
 solver:
   newton: {rtol: 1.0e-9, line_search: bt}
   linear: {rtol: 1e-3}
@@ -458,7 +502,12 @@ resources: {nodes: 2, ranks_per_node: 3, gpus_per_node: 1, time: 1-02:03:04}
 """
 
 
-@pytest.mark.parametrize("text", [SOUND, EVERYTHING], ids=["sound", "everything"])
+RELAXING = viscoelastic('{fractions: [0.3, "0.1 + 0.1*x"], relaxation_times: [0.1, 1]}')
+
+
+@pytest.mark.parametrize(
+    "text", [SOUND, EVERYTHING, RELAXING], ids=["sound", "everything", "relaxing"]
+)
 def test_the_effective_job_is_the_same_job(write_job: WriteJob, text: str) -> None:
     job = load_job(write_job(text))
     again = load_job(write_job(job.effective_yaml()))

@@ -3,7 +3,7 @@ from typing import Any
 
 from elastane.jobs.json_schema import job_schema
 from elastane.jobs.schema import JobFile
-from elastane.materials import MODELS
+from elastane.materials import FILE_MODELS, MODELS
 
 
 def keys_without_description(schema: dict[str, Any]) -> list[str]:
@@ -24,7 +24,9 @@ def test_every_top_level_key_is_in_the_schema() -> None:
 
 def test_every_material_is_a_choice_with_its_parameters() -> None:
     choices = job_schema()["$defs"]["MaterialSection"]["oneOf"]
-    assert [choice["properties"]["model"]["const"] for choice in choices] == list(MODELS)
+    names = [*MODELS, *FILE_MODELS]
+    assert [choice["properties"]["model"]["const"] for choice in choices] == names
+    assert all("viscoelastic" in choice["properties"] for choice in choices)
     (neo_hookean,) = [choice for choice in choices if choice["title"] == "neo-hookean"]
     assert "Pa" in neo_hookean["properties"]["youngs_modulus"]["description"]
     assert neo_hookean["additionalProperties"] is False
