@@ -39,10 +39,10 @@ class PointKernels:
     ) -> None:
         self.kernels = kernels
         self.precision: type[np.floating[Any]] = np.float32 if single else np.float64
-        library = build_library(kernels.source, kernels.name, single=single)
-        self._library = ctypes.CDLL(str(library))
+        self._libraries: dict[bool, ctypes.CDLL] = {}
         self.parameters = dict(parameters)
         self.history: Floats = np.array(kernels.initial_history)
+        self._library(varying=False)
 
     @classmethod
     def of(cls, material: Material, given: Mapping[str, Given], choices: Choices) -> "PointKernels":
@@ -76,7 +76,7 @@ class PointKernels:
         outputs = [
             np.full((size, num_points), np.nan, self.precision) for _, size in fields.outputs
         ]
-        code = getattr(self._library, function)(
+        code = getattr(self._library(varying=function.endswith("_field")), function)(
             ctypes.c_void_p(context.ctypes.data),
             ctypes.c_int(num_points),
             pointers(arrays),
@@ -84,6 +84,19 @@ class PointKernels:
         )
         assert code == 0
         return [output.astype(np.float64) for output in outputs]
+
+    def _library(self, *, varying: bool) -> ctypes.CDLL:
+        """Return the functions whose parameters vary from point to point, or those of the others.
+
+        Raises:
+            NativeBuildError: If there is no C compiler.
+        """
+        if varying not in self._libraries:
+            source = self.kernels.source_of(varying=varying)
+            single = self.precision is np.float32
+            library = build_library(source, self.kernels.name, single=single)
+            self._libraries[varying] = ctypes.CDLL(str(library))
+        return self._libraries[varying]
 
     def residual(
         self, H: Floats, parameters: Mapping[str, Values] | None = None

@@ -44,4 +44,5 @@ def build_kernels(materials: Iterable[RegionMaterial]) -> None:
     for name in OWN:
         build_library(own_source(name), name)
     for material in materials:
-        find_kernels(material.model, material.options).build()
+        kernels = find_kernels(material.model, material.options)
+        kernels.build(varying=material.varies)

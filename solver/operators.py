@@ -135,7 +135,7 @@ class Body:
             # No copy where the part is the whole body.
             coordinates=coordinates if num_elements == len(coordinates) else coordinates[elements],
             kernels=kernels,
-            library=Library(kernels.source, kernels.name),
+            library=Library(kernels.source_of(varying=varies), kernels.name),
             context=None,
             state=np.zeros((num_elements, kernels.num_stored, num_points)),
             history=np.tile(initial_history, (num_elements, 1, num_points)),
