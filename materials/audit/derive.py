@@ -33,10 +33,13 @@ from elastane.materials.model import Choices, Material
 
 #: What a refusal says -> the kind of defect it is; the first that occurs in the message.
 REFUSALS: tuple[tuple[str, Category], ...] = (
-    ("custom_", Category.LOST_RULE),
+    ("rules of one's own", Category.LOST_RULE),
+    ("rule for the derivative", Category.LOST_RULE),
     ("stop_gradient", Category.LOST_RULE),
     ("differentiates it wrongly", Category.WRONG_DERIVATIVE),
+    ("a table has kinks", Category.KINK),
     ("f32", Category.UNSTABLE_DIGITS),
+    ("float32", Category.UNSTABLE_DIGITS),
     ("", Category.REFUSED),
 )
 

@@ -110,7 +110,9 @@ def _largest_change(subject: Subject, turned: Floats, P: Floats) -> tuple[float,
     of_energy = np.abs(subject.energy) + scale * stretches
     energy = np.abs(subject.doubles.energy(turned) - subject.energy) / of_energy
     stress = largest(subject.doubles.stress(turned) - P) / scale
-    errors = np.where(subject.finite, np.maximum(energy, stress), 0.0)
-    errors = np.where(np.isnan(errors), np.inf, errors)
+    stress = np.where(subject.on_kink, 0.0, stress)
+    errors = np.where(subject.finite, np.fmax(energy, stress), 0.0)
+    # Where rounding turns a number into none, `branches` says so.
+    errors = np.nan_to_num(errors, nan=0.0, posinf=0.0)
     k = int(np.argmax(errors))
     return float(errors[k]), k

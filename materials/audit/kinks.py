@@ -28,24 +28,38 @@ NUM_HALVINGS = 60
 #: series that are cut off where they meet leave 1e-12 in the second derivative.
 JUMP_OF_STRESS, JUMP_OF_TANGENT = 1e-10, 1e-8
 
+#: Distance to both sides of rest, where roots and lengths have their kinks.
+REST = 1e-12
+
 #: Distance from a kink at which its sides become states for the other tests.
 BESIDE = 1e-6
 
 #: Decisions on a ray that are followed, and jumps without a graph.
-MOST_CROSSINGS, MOST_JUMPS = 40, 4
+MOST_CROSSINGS, MOST_JUMPS = 40, 2
+
+
+class Ray(NamedTuple):
+    """A line of displacement gradients: H = base + t direction, the largest entry of which is 1."""
+
+    base: Floats
+    direction: Floats
+
+    def at(self, t: Floats) -> Floats:
+        """Return H at several t, shape (t, 3, 3)."""
+        return self.base + t[:, None, None] * self.direction
 
 
 class Crossing(NamedTuple):
     """Two neighbouring places on a ray on different sides of a decision.
 
     Attributes:
-        ray: H is t times this.
+        ray: The ray.
         below: t on one side.
         above: t on the other.
         decision: What is decided, in words.
     """
 
-    ray: Floats
+    ray: Ray
     below: float
     above: float
     decision: str
@@ -54,14 +68,17 @@ class Crossing(NamedTuple):
 def kinks(subject: Subject) -> Iterator[Finding]:
     """P and dP are the same on both sides of every decision."""
     test = "kinks"
+    at_rest = [
+        Crossing(ray, -REST, REST, "H passes through rest")
+        for ray in _rays(subject)
+        if not ray.base.any()
+    ]
     crossings = list(_crossings(subject) if subject.formulas else _jumps(subject))
     worst: dict[str, tuple[float, Crossing]] = {}
-    kinked: list[Crossing] = []
-    for crossing in crossings:
+    for crossing in [*at_rest, *crossings]:
         for what, size in _sizes_of_jumps(subject, crossing).items():
             if size > worst.get(what, (0.0, crossing))[0]:
                 worst[what] = size, crossing
-                kinked.append(crossing)
     for what, status, consequence in (
         ("ψ", Status.FAIL, "ψ itself jumps"),
         ("P", Status.FAIL, "the stress jumps, so that equilibrium may not exist"),
@@ -73,7 +90,7 @@ def kinks(subject: Subject) -> Iterator[Finding]:
                 test, status, Category.KINK,
                 f"{consequence}: {what} changes by {size:.1e} of its size where "
                 f"{crossing.decision}; write the switch with `ramp` or a smooth variant",
-                f"{size:.1e}", 0.5 * (crossing.below + crossing.above) * crossing.ray,
+                f"{size:.1e}", crossing.ray.at(np.array([crossing.below]))[0],
             )  # fmt: skip
             break
     else:
@@ -93,35 +110,39 @@ def places_of_kinks(subject: Subject) -> list[State]:
             continue
         seen.add(key)
         for side, t in (("below", crossing.below - BESIDE), ("above", crossing.above + BESIDE)):
-            found.append(State(f"{side} {crossing.decision}, {len(found) // 2}", t * crossing.ray))
+            H = crossing.ray.at(np.array([t]))[0]
+            found.append(State(f"{side} {crossing.decision}, {len(found) // 2}", H))
     return found
 
 
-def _rays(subject: Subject) -> list[Floats]:
-    """Return directions from rest whose largest entry is 1."""
-    uniaxial = [np.diag(row) for row in np.eye(3)[:1]]
+def _rays(subject: Subject) -> list[Ray]:
+    """Return lines through rest, and some past it, where stretches swap their order."""
     shear = np.zeros((3, 3))
     shear[0, 1] = 1.0
-    rays = [np.eye(3), *uniaxial, np.diag([1.0, -0.5, -0.4]), np.diag([1.0, 1.0, -0.8]), shear]
-    rays += [np.outer(a, a) for a in subject.directions]
-    rays += [np.outer(b, b) for b in map(perpendicular, subject.directions[:2])]
-    generics = [generic(900), generic(901)]
-    rays += [A + A.T for A in generics]
-    return [ray / np.abs(ray).max() for ray in rays]
-
-
-def _places(ray: Floats) -> Floats:
-    """Return t along a ray with det(I + t ray) > 0, none of them exactly 0."""
-    t = np.linspace(-REACH, REACH, NUM_PLACES)
-    # Rest itself stays between two places.
-    F = np.eye(3) + t[:, None, None] * ray
-    good = np.linalg.det(F) > 0.02
-    # Only what is connected to rest.
-    left = t[(t < 0) & ~good]
-    right = t[(t > 0) & ~good]
-    return t[
-        (t > (left.max() if len(left) else -np.inf)) & (t < (right.min() if len(right) else np.inf))
+    directions = [
+        np.eye(3),
+        np.diag([1.0, 0.0, 0.0]),
+        np.diag([1.0, -0.5, -0.4]),
+        np.diag([1.0, 1.0, -0.8]),
+        shear,
+        *(np.outer(a, a) for a in subject.directions),
+        *(np.outer(b, b) for b in map(perpendicular, subject.directions[:2])),
+        *(generic(seed) + generic(seed).T for seed in (900, 901)),
     ]
+    rest = np.zeros((3, 3))
+    through = [Ray(rest, direction / np.abs(direction).max()) for direction in directions]
+    beside = np.diag([0.15, 0.1, -0.1])
+    past = (np.diag([1.0, -1.0, 0.3]), np.diag([-0.4, 1.0, -1.0]), generic(902))
+    return through + [Ray(beside, direction) for direction in past]
+
+
+def _places(ray: Ray) -> Floats:
+    """Return t along a ray where det F > 0 from t = 0 on; t = 0 stays between two places."""
+    t = np.linspace(-REACH, REACH, NUM_PLACES)
+    bad = np.linalg.det(np.eye(3) + ray.at(t)) <= 0.02
+    least = t[(t < 0) & bad].max(initial=-np.inf)
+    most = t[(t > 0) & bad].min(initial=np.inf)
+    return t[(t > least) & (t < most)]
 
 
 def _crossings(subject: Subject) -> Iterator[Crossing]:
@@ -134,7 +155,7 @@ def _crossings(subject: Subject) -> Iterator[Crossing]:
     count = 0
     for ray in _rays(subject):
         t = _places(ray)
-        signs = _signs(points, decisions, t[:, None, None] * ray)
+        signs = _signs(points, decisions, ray.at(t))
         for number, name in enumerate(decisions.values()):
             for k in np.flatnonzero(signs[number, :-1] * signs[number, 1:] < 0):
                 if count >= MOST_CROSSINGS:
@@ -187,19 +208,19 @@ def _bisect(
     points: GraphPoints,
     decisions: dict[tuple[int, int | None], str],
     number: int,
-    ray: Floats,
+    ray: Ray,
     interval: tuple[float, float],
 ) -> tuple[float, float]:
     """Return neighbouring t on both sides of a decision."""
     pair = list(decisions)[number]
     one = {pair: ""}
     below, above = interval
-    at_below = _signs(points, one, below * ray[None])[0, 0]
+    at_below = _signs(points, one, ray.at(np.array([below])))[0, 0]
     for _ in range(NUM_HALVINGS):
         middle = 0.5 * (below + above)
         if middle in (below, above) or abs(above - below) < 1e-18:
             break
-        if _signs(points, one, middle * ray[None])[0, 0] == at_below:
+        if _signs(points, one, ray.at(np.array([middle])))[0, 0] == at_below:
             below = middle
         else:
             above = middle
@@ -222,18 +243,16 @@ def _jumps(subject: Subject) -> Iterator[Crossing]:
                     values = _along(subject, what, ray, np.array([below, middle, above]))
                     left, right = np.abs(np.diff(values, axis=0)).max(axis=1)
                     below, above = (below, middle) if left > right else (middle, above)
-                yield Crossing(ray, below, above, f"H is {below:.6g} times {_words(ray)}")
+                yield Crossing(ray, below, above, f"H goes through t = {below:.6g} of a ray")
 
 
-def _along(subject: Subject, what: str, ray: Floats, t: Floats) -> Floats:
-    H = t[:, None, None] * ray
+def _along(subject: Subject, what: str, ray: Ray, t: Floats) -> Floats:
+    H = ray.at(t)
     if what == "P":
         return subject.doubles.stress(H).reshape(len(t), 9)
-    return subject.doubles.stress_increment(H, np.broadcast_to(ray, H.shape).copy()).reshape(-1, 9)
-
-
-def _words(ray: Floats) -> str:
-    return str(np.round(ray, 3).tolist())
+    return subject.doubles.stress_increment(
+        H, np.broadcast_to(ray.direction, H.shape).copy()
+    ).reshape(-1, 9)
 
 
 def _sizes_of_jumps(subject: Subject, crossing: Crossing) -> dict[str, float]:
@@ -242,8 +261,8 @@ def _sizes_of_jumps(subject: Subject, crossing: Crossing) -> dict[str, float]:
     A size is the largest within a tenth of the strain along the ray around the crossing.
     """
     ray = crossing.ray
-    H = np.array([crossing.below, crossing.above])[:, None, None] * ray
-    around = (crossing.below + np.linspace(-0.1, 0.1, 9))[:, None, None] * ray
+    H = ray.at(np.array([crossing.below, crossing.above]))
+    around = ray.at(crossing.below + np.linspace(-0.1, 0.1, 9))
     points = subject.doubles
     A, A_around = tangent(points, H), tangent(points, around)
     values = {
@@ -256,7 +275,8 @@ def _sizes_of_jumps(subject: Subject, crossing: Crossing) -> dict[str, float]:
         size = np.nanmax(np.abs(nearby), initial=0.0, where=np.isfinite(nearby))
         jump = float(np.abs(sides[1] - sides[0]).max())
         # What the distance between the sides explains.
-        smooth = float(largest(A)[0]) * abs(crossing.above - crossing.below) if what == "P" else 0.0
+        distance = abs(crossing.above - crossing.below)
+        smooth = float(np.nanmedian(largest(A_around))) * distance if what != "dP" else 0.0
         if size > 0 and np.isfinite(jump) and (jump - 10 * smooth) / size > bound:
             jumps[what] = jump / float(size)
     return jumps

@@ -26,6 +26,9 @@ Tensor = NDArray[Any]
 #: Numbers that one evaluation of a graph may hold at a time.
 LARGEST_BATCH = 4_000_000
 
+#: Points that JAX evaluates at a time.
+BATCH = 128
+
 
 class Points(Protocol):
     """ψ, P and dP at points."""
@@ -118,15 +121,26 @@ class LivePoints:
 
     def energy(self, H: Floats, /) -> Floats:
         """Return ψ."""
-        return np.asarray(self._energy(H), dtype=np.float64)
+        return self._in_batches(self._energy, H)
 
     def stress(self, H: Floats, /) -> Floats:
         """Return P."""
-        return np.asarray(self._stress(H), dtype=np.float64)
+        return self._in_batches(self._stress, H)
 
     def stress_increment(self, H: Floats, dH: Floats, /) -> Floats:
         """Return dP."""
-        return np.asarray(self._stress_increment(H, dH), dtype=np.float64)
+        return self._in_batches(self._stress_increment, H, dH)
+
+    @staticmethod
+    def _in_batches(function: Callable[..., Any], *tensors: Floats) -> Floats:
+        """Return a function at points, always so many at a time: JAX compiles for each number."""
+        num_points = len(tensors[0])
+        padded = [np.resize(x, (-(-num_points // BATCH) * BATCH, 3, 3)) for x in tensors]
+        parts = [
+            np.asarray(function(*(x[k : k + BATCH] for x in padded)), dtype=np.float64)
+            for k in range(0, len(padded[0]), BATCH)
+        ]
+        return np.concatenate(parts)[:num_points]
 
 
 def energy_of_gradient(material: Material, choices: Choices) -> Callable[..., Any]:

@@ -46,23 +46,7 @@ def digits(subject: Subject) -> Iterator[Finding]:
     if exact is None:
         yield not_applicable(test, "there is no formula to evaluate in 50 digits")
         return
-    worst, where, what = 0.0, 0, "P"
-    for k in subject.in_digits:
-        if not subject.finite[k]:
-            continue
-        H, D = subject.H[k], generic(700 + k)
-        energy, P, dP = exact.all(H, D)
-        rounded = subject.doubles.stress_increment(H[None], D[None])[0]
-        errors = {
-            "ψ": _ratio(subject.energy[k] - energy, subject.energy_scale[k]),
-            "P": _ratio(subject.stress[k] - P, subject.stress_scale[k]),
-            "dP": 0.0
-            if subject.on_kink[k]
-            else _ratio(rounded - dP, largest(subject.tangent[k : k + 1])[0]),
-        }
-        for name, error in errors.items():
-            if not error <= worst:
-                worst, where, what = error, k, name
+    worst, where, what = largest_rounding(subject)
     lost = max(0.0, float(np.log10(max(worst, 1e-16) / 1e-16)))
     figure = f"{lost:.1f} of 16 digits lost"
     if not worst <= PROMISED:
@@ -73,6 +57,29 @@ def digits(subject: Subject) -> Iterator[Finding]:
         )  # fmt: skip
     else:
         yield passed(test, "doubles keep their digits at every strain", figure)
+
+
+def largest_rounding(subject: Subject) -> tuple[float, int, str]:
+    """Return the largest relative error of doubles, at which state, and of what."""
+    exact = subject.exact
+    assert exact is not None
+    worst, where, what = 0.0, 0, "P"
+    for k in subject.in_digits:
+        if not subject.finite[k]:
+            continue
+        H, D = subject.H[k], generic(700 + k)
+        energy, P, dP = exact.all(H, D)
+        errors = {
+            "ψ": _ratio(subject.energy[k] - energy, subject.energy_scale[k]),
+            "P": _ratio(subject.stress[k] - P, subject.stress_scale[k]),
+        }
+        if not subject.on_kink[k]:
+            rounded = subject.doubles.stress_increment(H[None], D[None])[0]
+            errors["dP"] = _ratio(rounded - dP, largest(subject.tangent[k : k + 1])[0])
+        for name, error in errors.items():
+            if not error <= worst:
+                worst, where, what = error, k, name
+    return worst, where, what
 
 
 def textbook(subject: Subject) -> Iterator[Finding]:
@@ -142,7 +149,11 @@ def native(subject: Subject) -> Iterator[Finding]:
         "P": largest(compiled.stress(H) - subject.stress) / _positive(subject.stress_scale),
         "dP": np.where(subject.on_kink, 0.0, largest(compiled.stress_increment(H, D) - dP) / size),
     }
-    yield _judge(subject, test, errors, subject.finite, PROMISED, "the compiled C",
+    bound = PROMISED
+    if subject.exact and any((x[subject.finite] > bound).any() for x in errors.values()):
+        # Two compilers round an unstable formula differently; `digits` names the cause.
+        bound = max(bound, 1e2 * largest_rounding(subject)[0])
+    yield _judge(subject, test, errors, subject.finite, bound, "the compiled C",
                  Status.FAIL, Category.WRONG_CODE)  # fmt: skip
 
 

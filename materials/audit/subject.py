@@ -127,12 +127,17 @@ class Subject:
 
     @cached_property
     def on_kink(self) -> NDArray[np.bool_]:
-        """Return at which states the tangent jumps: a fibre of unchanged length, a tie.
+        """Return at which states P or A jumps: a fibre of unchanged length, a tie.
 
-        There rounding decides for one side, and dP is not to be compared; `kinks` looks at both.
+        There rounding decides for one side, and these are not to be compared; `kinks` looks at
+        both.
         """
         step = np.clip(BESIDE * largest(self.H), SMALLEST_STEP, LARGEST_STEP)
-        return changes_beside(self.doubles, self.H, step) > JUMP
+        moved = self.H + step[:, None, None] * generic(31)
+        change = largest(self.doubles.stress(moved) - self.stress)
+        smooth = 10.0 * step * largest(self.tangent)
+        of_stress = change - smooth > JUMP * self.stress_scale
+        return of_stress | (changes_beside(self.doubles, self.H, step) > JUMP)
 
     @cached_property
     def stress_scale(self) -> Floats:
