@@ -27,6 +27,8 @@ def reference() -> str:
     directions = ("DirectionSection", "EllipsoidSection")
     for title, name in zip(("A direction", "`ellipsoid` of a direction"), directions, strict=True):
         parts.append(_table(title, definitions[name], definitions, None))
+    viscoelastic = definitions["ViscoelasticSection"]
+    parts.append(_table("`materials.NAME.viscoelastic`", viscoelastic, definitions, None))
     parts += [_materials(), _fields()]
     return "\n\n".join(parts)
 
@@ -98,7 +100,7 @@ def _takes(value: Schema) -> str:
     """Return in words what a value may be."""
     if "anyOf" in value:
         options = [option for option in value["anyOf"] if option.get("type") != "null"]
-        if {option.get("type") for option in options} == FORMULA:
+        if {str(option.get("type")) for option in options} == FORMULA:
             return "number or formula"
         words = [_takes(option) for option in options]
         null = len(options) < len(value["anyOf"])
@@ -109,7 +111,7 @@ def _takes(value: Schema) -> str:
     if "enum" in value:
         return ", ".join(f"`{entry}`" for entry in value["enum"])
     if "$ref" in value:
-        return "section"
+        return "field" if value["$ref"].endswith("FieldSection") else "section"
     kind = value.get("type")
     if kind == "array":
         if "prefixItems" in value:
@@ -121,7 +123,7 @@ def _takes(value: Schema) -> str:
         )
         return f"name: {_takes(entries)}"
     if isinstance(kind, list):
-        return ", ".join(kind)
+        return "number or formula" if set(kind) == FORMULA else ", ".join(kind)
     bounds = [
         f"{sign} {value[bound]:,}".replace(".0", "")
         for bound, sign in (
