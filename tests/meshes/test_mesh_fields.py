@@ -1,5 +1,7 @@
 """Fields of mesh files: read in every format, kept by refinement, distribution and the parent."""
 
+import shutil
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -72,6 +74,30 @@ def test_fields_are_found_where_they_belong(tmp_path: Path, file_format: str, de
     for name, function in FUNCTIONS.items():
         expected = function(mesh.coordinates).reshape(fields[name].values.shape)
         np.testing.assert_allclose(fields[name].values, expected, atol=1e-13)
+
+
+@pytest.mark.skipif(shutil.which("gmsh") is None, reason="gmsh is not installed")
+@pytest.mark.parametrize("binary", [0, 1])
+def test_views_that_gmsh_saves(tmp_path: Path, binary: int) -> None:
+    """Gmsh reads what our writer writes, and we read what Gmsh saves, in sixteen digits."""
+    written(tmp_path, "msh 4.1 text", sector(2))
+    views = ("stiffness", "fibre", *FUNCTIONS)
+    saves = [f'Save View[{index}] "{name}.msh";' for index, name in enumerate(views)]
+    lines = [f"Mesh.Binary = {binary};", 'Merge "part.msh";']
+    (tmp_path / "save.geo").write_text("\n".join([*lines, *saves]), encoding="utf-8")
+    command = ["gmsh", "save.geo", "-parse_and_exit"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=60)
+    for name in views:
+        mesh = read_here(tmp_path / f"{name}.msh").mesh
+        expected = {
+            "stiffness": lambda X: X.mean(axis=1)[:, None, :1],
+            "fibre": lambda X: X.mean(axis=1)[:, None] + 1.0,
+        }.get(name, FUNCTIONS.get(name))
+        assert expected is not None
+        found = mesh.fields[name].values
+        np.testing.assert_allclose(
+            found, expected(mesh.coordinates).reshape(found.shape), atol=1e-12
+        )
 
 
 def test_nodes_that_an_element_of_twenty_lacks_are_interpolated() -> None:
