@@ -174,6 +174,9 @@ def complex_step(subject: Subject) -> Iterator[Finding]:
     if exact is None:
         yield not_applicable(test, "there is no formula to continue into the complex plane")
         return
+    if subject.material.measure == "principal":
+        yield not_applicable(test, "rotations to principal axes choose the smaller angle")
+        return
     obstacle = _not_holomorphic(exact)
     if obstacle is not None:
         yield not_applicable(test, f"{obstacle} of the strain has no complex derivative")
