@@ -11,7 +11,7 @@ in J and goes to infinity as J goes to 0, whatever N does.  ψ ≥ 0, and it dep
 
 No digit is lost at small strain, since nothing is subtracted in floating point: a layer of
 
-    s(b + d) - s(b) = σ(b) d + g_b(d)        s softplus, σ = s' the logistic function
+    s(b + d) - s(b) = σ(b) d + g_b(d)        s softplus, σ = s' the logistic function, b at rest
 
 is kept as its linear part, which adds up to constants times x, and as g_b ≥ 0, which is of second
 order.  What remains of N(x) - N(0) - n (J - 1) is a sum of terms none of which is negative.
@@ -27,6 +27,7 @@ International Journal of Solids and Structures 40 (2003) 2767-2791, Ī₂^(3/2).
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -50,6 +51,9 @@ if TYPE_CHECKING:
 #: first term left out of its derivative is (r/π)^8, 2e-18, of the sum.  Beyond, 1/r times the
 #: rounding error of doubles is lost at most, 1e-14.
 RADIUS, DEGREE = 0.02, 9
+
+#: Beyond, s(x) is x: what is left out, e^-x, is 1e-18 of it.
+LARGE = 38.0
 
 Constants = NDArray[np.float64]
 
@@ -99,14 +103,14 @@ def strain_energy(network: Network, H: "Array", bulk_modulus: "Array") -> "Array
     x = [first_isochoric(H), second, change]
     linear = np.eye(len(x))
     remainders: list[Any] = [0.0] * len(x)
-    for weight, bias in zip(network.weights, network.biases, strict=True):
+    for weight, at_rest in zip(network.weights, _at_rest(network), strict=True):
         linear, remainders = weight @ linear, [_sum(row, remainders) for row in weight]
         increments = [_sum(row, x) + r for row, r in zip(linear, remainders, strict=True)]
-        slopes = _logistic(bias)
+        slopes = _logistic(at_rest)
         linear = slopes[:, None] * linear
         remainders = [
             s * r + _beyond_linear(b, d)
-            for s, r, b, d in zip(slopes, remainders, bias, increments, strict=True)
+            for s, r, b, d in zip(slopes, remainders, at_rest, increments, strict=True)
         ]
     monotone = (network.output @ linear)[:NUM_MONOTONE]
     shape = _sum(monotone, x[:NUM_MONOTONE]) + _sum(network.output, remainders)
@@ -142,12 +146,19 @@ def _forward(network: Network, x: Any) -> tuple[Any, Any]:
 
 def _slopes(network: Network) -> Constants:
     """Return the derivatives of N at rest by its three inputs."""
-    values, slopes = np.zeros(network.sizes[0]), np.eye(network.sizes[0])
+    slopes = np.eye(network.sizes[0])
+    for weight, at_rest in zip(network.weights, _at_rest(network), strict=True):
+        slopes = _logistic(at_rest)[:, None] * (weight @ slopes)
+    return network.output @ slopes
+
+
+def _at_rest(network: Network) -> Iterator[Constants]:
+    """Yield what each softplus is taken of at rest."""
+    values = np.zeros(network.sizes[0])
     for weight, bias in zip(network.weights, network.biases, strict=True):
         values = weight @ values + bias
-        slopes = _logistic(values)[:, None] * (weight @ slopes)
+        yield values
         values = np.logaddexp(values, 0.0)
-    return network.output @ slopes
 
 
 def _logistic(b: Constants) -> Constants:
@@ -165,8 +176,8 @@ def _beyond_linear(b: float, d: "Array") -> "Array":
     """Return g_b(d) = s(b + d) - s(b) - σ(b) d with s the softplus, for a constant b.
 
     g_b(d) = g_-b(-d) holds; with b ≤ 0, σ ≤ 1/2 is never nearly 1.  Far from 0,
-    s(b + d) - s(b) is ln(1 + σ(b) (e^d - 1)), or d + ln(1 + σ(-b) (e^-d - 1)) where e^d is large;
-    near 0 the Taylor series has no linear part that would cancel.
+    s(b + d) - s(b) is ln(1 + σ(b) (e^d - 1)), and b + d - s(b) where e^(b + d) is large; near 0 the
+    Taylor series has no linear part that would cancel.
     """
     if b > 0.0:
         b, d = -b, -d
@@ -176,11 +187,11 @@ def _beyond_linear(b: float, d: "Array") -> "Array":
     series = 0.0 * near
     for coefficient in reversed(_taylor(slope)):
         series = coefficient + near * series
-    # As in the other branch the argument of exp is never positive: nothing overflows.
-    falling = jnp.where(d > 0.0, -d, d)
-    weight = jnp.where(d > 0.0, 1.0 - slope, slope)
-    far = jnp.log1p(weight * jnp.expm1(falling)) + jnp.where(d > 0.0, d, 0.0) - slope * d
-    return jnp.where(is_near, near * near * series, far)
+    is_large = d > LARGE - b
+    # The branch not taken must not overflow either.
+    logarithm = jnp.log1p(slope * jnp.expm1(jnp.where(is_large, 0.0, d)))
+    risen = jnp.where(is_large, d + (b - math.log1p(math.exp(b))), logarithm)
+    return jnp.where(is_near, near * near * series, risen - slope * d)
 
 
 def _taylor(slope: float) -> list[float]:
