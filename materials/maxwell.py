@@ -114,6 +114,11 @@ class _Bound:
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         return self.function(self.first, *arguments, **options)
 
+    @property
+    def __wrapped__(self) -> Callable[..., Any]:
+        """Return the function, for `inspect.unwrap`."""
+        return self.function
+
 
 def generalised_maxwell(base: Material) -> Material:
     """Return the viscoelastic material whose instantaneous response is the base material.

@@ -13,11 +13,12 @@ from elastane.materials.maxwell import EXAMPLE, generalised_maxwell
 from tests.materials.conftest import Array, Compiled
 from tests.materials.test_digits import by_the_book, states
 
-#: An energy of H and one of E, relaxing in part and as a whole, and one for small strain.
+#: Energies of H, of E and of principal strains, in part and as a whole, and one for small strain.
 CHOSEN = [
     ("neo-hookean", "isochoric"),
     ("neo-hookean", "all"),
     ("saint-venant-kirchhoff", "isochoric"),
+    ("hencky", "isochoric"),
     ("linear", "isochoric"),
 ]
 

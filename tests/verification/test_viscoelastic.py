@@ -352,3 +352,28 @@ def test_strain_energy_is_that_of_the_long_term_response() -> None:
     for one, other in zip(found.report.steps, bound.report.steps, strict=True):
         expected = (1.0 - sum(FRACTIONS)) * other.strain_energy
         assert one.strain_energy == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("times", [TIMES, ("0.1 + 0.1*x", 1.0)], ids=["constant", "varying"])
+def test_jacobian_follows_the_length_of_the_step(times: Sequence[float | str]) -> None:
+    """Its operators last from step to step; central differences of the residual do not."""
+    supports = [clamp("x-min"), traction("x-max", 0.0, 0.0, "-0.1*min(4*t, 1)")]
+    run = start(problem(Box(cells=(2, 1, 1)), 2, supports, viscoelastic("all", times)))
+    advance_only(run, [0.001, 0.3])
+    mechanics = run.mechanics
+    mechanics.set_load(0.9)
+    u, direction = run.u.copy(), run.u.duplicate()
+    direction.setArray(np.random.default_rng(3).standard_normal(direction.getLocalSize()))
+    step = 1e-5  # error of the quotient: 1e-10 from truncation, 1e-16 / 1e-5 from rounding
+    forces = []
+    for sign in (1.0, -1.0):
+        moved, R = u.copy(), u.duplicate()
+        moved.axpy(sign * step, direction)
+        mechanics.evaluate(moved, R)
+        forces.append(R.array.copy())
+    mechanics.evaluate(u, u.duplicate())
+    run.multigrid.update()
+    found = direction.duplicate()
+    run.multigrid.jacobian.mult(direction, found)
+    quotient = (forces[0] - forces[1]) / (2.0 * step)
+    np.testing.assert_allclose(found.array, quotient, atol=1e-7 * np.abs(quotient).max())
