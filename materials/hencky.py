@@ -3,10 +3,12 @@
     ψ = μ Σ (ln λ_i)² + λ/2 (ln J)²        with ln λ_i = ln(1 + 2 e_i) / 2
 
 λ_i are the principal stretches, e_i the principal Green-Lagrange strains and ln J = Σ ln λ_i.  It
-is good up to stretches of about 1.3 and loses its ellipticity beyond; metals never get there.
+describes metals and plastics at moderate strain, and is elliptic where all stretches lie between
+0.22 and 1.39; beyond, some solids soften.
 
 References: H. Hencky, Zeitschrift für technische Physik 9 (1928) 215-220; L. Anand, Journal of
-Applied Mechanics 46 (1979) 78-82.
+Applied Mechanics 46 (1979) 78-82; O. Bruhns, H. Xiao and A. Meyers, Proceedings of the Royal
+Society A 457 (2001) 2207-2226 (ellipticity).
 """
 
 from typing import TYPE_CHECKING, Any
@@ -28,7 +30,7 @@ def strain_energy(e: "Array", lame_lambda: "Array", lame_mu: "Array") -> "Array"
 
 
 def textbook_energy(F: Any, lame_lambda: Any, lame_mu: Any) -> Any:
-    """Return ψ as references print it."""
+    """Return ψ as printed, of mpmath numbers; see `Material.textbook`."""
     logs = [textbook.log(stretch) for stretch in textbook.principal_stretches(F)]
     return lame_mu * sum(x**2 for x in logs) + lame_lambda / 2 * sum(logs) ** 2
 
