@@ -94,7 +94,7 @@ def _details(finding: Finding) -> Iterator[str]:
     yield from textwrap.wrap(head, WIDTH, subsequent_indent="    ", break_long_words=False)
     if finding.F is not None and finding.H is not None:
         yield f"    F = {_matrix(finding.F)}"
-        if max(abs(x) for row in finding.H for x in row) < SMALL:
+        if 0.0 < max(abs(x) for row in finding.H for x in row) < SMALL:
             yield f"    F - I = {_matrix(finding.H)}"
     if finding.parameters:
         values = ", ".join(f"{name}={value!r}" for name, value in finding.parameters.items())

@@ -9,8 +9,9 @@ from elastane.materials.audit.findings import Status
 from elastane.materials.audit.tests import TESTS, audit
 from tests.materials.zoo.defects import DEFECTS, Defect
 
-#: The table, checked in; `docs/materials-check.md` shows it.
-MATRIX = Path(__file__).parents[3] / "docs" / "materials-check-matrix.md"
+#: The page that shows the table, between two marks.
+PAGE = Path(__file__).parents[3] / "docs" / "materials-check.md"
+MARKS = "<!-- matrix -->\n", "<!-- end of matrix -->\n"
 
 SIGNS = {Status.FAIL: "F", Status.WARN: "w"}
 
@@ -33,18 +34,26 @@ def catches() -> dict[str, dict[str, Status]]:
 
 
 def matrix_text(found: Mapping[str, Mapping[str, Status]]) -> str:
-    """Return the table in Markdown; with ACCEPT=1 it is also written."""
+    """Return the table in Markdown; with ACCEPT=1 it is also written into the page."""
     used = [test for test in COLUMNS if any(test in row for row in found.values())]
     lines = [
-        "| defect | named as | " + " | ".join(used) + " |",
+        "| defect | named | " + " | ".join(used) + " |",
         "|---|---|" + "---|" * len(used),
     ]
     for name, row in found.items():
         marks = [SIGNS[row[test]] if test in row else "" for test in used]
         lines.append(f"| {name} | {DEFECTS[name].category} | " + " | ".join(marks) + " |")
     alone = [name for name, row in found.items() if set(row) == {"textbook"}]
-    lines += ["", "Only the textbook catches: " + ", ".join(alone) + ".", ""]
+    lines += ["", f"Only the textbook catches: {', '.join(alone)}.", ""]
     text = "\n".join(lines)
     if os.environ.get("ACCEPT"):
-        MATRIX.write_text(text, encoding="utf-8")
+        before, _, after = split_page()
+        PAGE.write_text("".join([before, MARKS[0], text, MARKS[1], after]), encoding="utf-8")
     return text
+
+
+def split_page() -> tuple[str, str, str]:
+    """Return the page before the table, the table, and the page after it."""
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(MARKS[0])
+    table, _, after = rest.partition(MARKS[1])
+    return before, table, after

@@ -61,9 +61,9 @@ def many_iterations(H: jax.Array, lmbda: jax.Array, mu: jax.Array) -> jax.Array:
 
 
 def chain(H: jax.Array, lmbda: jax.Array, mu: jax.Array) -> jax.Array:
-    """Fibres that are stretched out at I₁ = 13, as Gent's: no number beyond."""
+    """Chains that are stretched out at I₁ = 13, as Gent's: no number beyond."""
     s = inv.trace_green_lagrange(H)
-    return volume(H, lmbda) - 5.0 * mu * jnp.log1p(-s / 5.0) - mu * inv.log_volume_ratio(H)
+    return sound(H, lmbda, mu) - 5.0 * mu * inv.log1p_minus(-s / 5.0)
 
 
 VARIANTS = (
