@@ -129,8 +129,9 @@ def isotropic_with(*further: Parameter) -> Parametrization:
     return Parametrization(
         parameters=(*PARAMETERS, *further),
         combinations=tuple(frozenset((*pair, *needed)) for pair in LAME),
-        takes=", ".join([ISOTROPIC.takes, *needed])
-        + (f" and, if wanted, {', '.join(free)}" if free else ""),
+        takes=(f"{', '.join(needed)} and " if needed else "")
+        + ISOTROPIC.takes
+        + (f"; if wanted, {', '.join(free)}" if free else ""),
         # Not a function inside this one: ranks send materials to each other.
         convert=partial(_convert_with, names),
     )
