@@ -3,6 +3,7 @@
 import itertools
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -154,6 +155,71 @@ def test_what_no_rubber_has_is_refused_by_name(
     with pytest.raises(ParameterError, match=message) as refusal:
         MODELS["mooney-rivlin"].resolve(given)
     assert refusal.value.parameter == parameter
+
+
+def example(name: str, **changes: Any) -> tuple[str, dict[str, Any]]:
+    """Return the first example of a model with some of its parameters changed."""
+    return name, {**MODELS[name].examples[0], **changes}
+
+
+TISSUE = "holzapfel-gasser-ogden"
+ONE_FIBRE = {"fibres": [[1.0, 0.0, 0.0]]}
+
+
+@pytest.mark.parametrize(
+    ("changed", "parameter", "message"),
+    [
+        (example("gent", limit=0.0), "limit", "greater than 0, got 0.0; 30 to 100 is usual"),
+        (example("arruda-boyce", locking_stretch=1.0), "locking_stretch", "greater than 1"),
+        (example("blatz-ko", solid_fraction=1.5), "solid_fraction", "at least 0 and at most 1"),
+        (example("yeoh", c1=-1.0), "c1", "greater than 0"),
+        (example("yeoh", poissons_ratio=0.3), "poissons_ratio", "one of bulk_modulus"),
+        (example("mooney-rivlin-isochoric", mu1=0.0, mu2=0.0), "mu1", "shear modulus"),
+        (example("guccione", fibre=[0.0, 0.0, 0.0]), "fibre", r"any direction but \(0, 0, 0\)"),
+        (example("guccione", fibre=[1.0, 0.0]), "fibre", "list of 3 numbers, got 2"),
+        (example("guccione", b_t=0.0), "b_t", "greater than 0"),
+        (
+            example("transversely-isotropic", axial_poissons_ratio=2.0),
+            "axial_poissons_ratio",
+            "would not be stable; take smaller ratios",
+        ),
+        (example(TISSUE, k2=[1.0, 0.0]), "k2", "greater than 0, got 0.0 at point 1"),
+        (example(TISSUE, dispersion=[0.0, 0.34]), "dispersion", "at most 0.333333, got 0.34"),
+        (example(TISSUE, dispersion=0.1), "dispersion", "list of families numbers"),
+        (example(TISSUE, **ONE_FIBRE), "k1", "k1 gives 2 families where fibres gives 1"),
+        (example(TISSUE, k1=[1.0] * 5), "k1", "k1 gives 5 families, .* takes 1 to 4"),
+    ],
+    ids=lambda x: str(x)[:50],
+)
+def test_what_no_tissue_or_foam_has_is_refused_by_name(
+    changed: tuple[str, dict[str, Any]], parameter: str, message: str
+) -> None:
+    name, given = changed
+    with pytest.raises(ParameterError, match=message) as refusal:
+        MODELS[name].resolve(given)
+    assert refusal.value.parameter == parameter
+
+
+def test_bounds_that_are_allowed_are_taken() -> None:
+    name, given = example(TISSUE, dispersion=[0.0, 1 / 3], k1=[0.0, 1.0])
+    assert MODELS[name].resolve(given)["dispersion_1"] == 1 / 3
+    name, given = example("blatz-ko", solid_fraction=1.0)
+    assert MODELS[name].resolve(given)["solid_fraction"] == 1.0
+
+
+def test_a_ratio_stands_for_the_bulk_modulus() -> None:
+    name, given = example("yeoh", c1=0.5)
+    del given["bulk_modulus"]
+    values = MODELS[name].resolve({**given, "poissons_ratio": 0.4})
+    assert values["bulk_modulus"] == pytest.approx(14 / 3)
+
+
+def test_the_modulus_of_chains_is_less_than_that_of_the_rubber() -> None:
+    """A hundred times the stretch of rest, chains are Gaussian and both are the same."""
+    loose = MODELS["arruda-boyce"].resolve(
+        {"shear_modulus": 2.0, "bulk_modulus": 20.0, "locking_stretch": 100.0}
+    )
+    assert loose["chain_modulus"] == pytest.approx(2.0 / (1 + 0.6e-4), rel=1e-7)
 
 
 @pytest.mark.parametrize(
