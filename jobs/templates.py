@@ -10,12 +10,13 @@ KINDS = {
     "cook": ("cook.yml",),
     "bimaterial": ("bimaterial.yml", "bimaterial.msh"),
     "schwarz": ("schwarz.yml",),
+    "material": ("rubber.yml", "rubber.py"),
     "artery": ("artery.yml",),
 }
 
 
 def write_template(kind: str, directory: Path) -> Path:
-    """Write a commented job file, and the mesh that it may need; return the path of the job file.
+    """Write a commented job file, and what it may need; return the path of the job file.
 
     Raises:
         FileExistsError: If one of the files is there already; nothing is written then.
