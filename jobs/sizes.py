@@ -66,22 +66,26 @@ def measure(problem: Problem, mesh: Mesh) -> Sizes:
     memory = (
         BASE_BYTES
         + mesh.num_cells * (BYTES_PER_CELL + problem.num_points_1d**3 * BYTES_PER_POINT)
-        + _parameter_bytes(problem, mesh)
+        + _material_bytes(problem, mesh)
         + sum(dofs) * BYTES_PER_UNKNOWN
         + dofs[0] * BYTES_PER_COARSE_UNKNOWN
     )
     return Sizes(mesh.num_cells, degrees, dofs, memory, _output_bytes(problem, mesh, dofs[-1]))
 
 
-def _parameter_bytes(problem: Problem, mesh: Mesh) -> int:
-    """Return the size of parameters that vary: at each point, ours and a copy of libCEED's."""
+def _material_bytes(problem: Problem, mesh: Mesh) -> int:
+    """Return the size of what materials keep at each point.
+
+    These are histories, and parameters that vary, of which libCEED has a copy.
+    """
     cells = np.bincount(mesh.cell_regions, minlength=len(mesh.regions))
     total = 0
     for region, num_cells in zip(mesh.regions, cells.tolist(), strict=True):
         material = problem.materials.get(region) or problem.materials["all"]
+        numbers = len(material.model.initial_history(material.options))
         if material.varies:
-            num_scalars = len(material.model.scalars(material.options))
-            total += 2 * DOUBLE * num_scalars * num_cells * problem.num_points_1d**3
+            numbers += 2 * len(material.model.scalars(material.options))
+        total += DOUBLE * numbers * num_cells * problem.num_points_1d**3
     return total
 
 
