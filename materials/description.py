@@ -53,10 +53,13 @@ def describe_as_json(material: Material) -> dict[str, Any]:
 def material_from_json(description: Mapping[str, Any]) -> Material:
     """Return the material that a description is of."""
     parameters = _parameters(description["parameters"])
+    functions: dict[str, Any] = {
+        name: evaluated_apart if description[name] else None for name in FUNCTIONS
+    }
     further = parameters[len(isotropic.PARAMETERS) :]
     return Material(
         **{name: description[name] for name in PLAIN},
-        **{name: evaluated_apart if description[name] else None for name in FUNCTIONS},
+        **functions,
         energy=evaluated_apart,
         options={name: tuple(values) for name, values in description["options"].items()},
         sizes={name: range(*bounds) for name, bounds in description["sizes"].items()},

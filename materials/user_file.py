@@ -114,7 +114,7 @@ def _from_function(path: Path, module: ModuleType, text: str) -> Material:
         )
     where = f"{path}:{energy.__code__.co_firstlineno}"
     for name, (kind, entries, words) in LISTS.items():
-        told = names.get(name, kind())
+        told: Any = names.get(name, kind())
         if not isinstance(told, kind) or not all(isinstance(entry, entries) for entry in told):
             raise MaterialFileError(f"{path}: {name} must be {words}, got {told!r:.80}")
     measure, *arguments = _arguments(where, energy)

@@ -30,7 +30,8 @@ BULK = 12.5
 def weights(*hidden: int) -> Arrays:
     """Return the arrays of a network of these hidden layers; the same ones every time."""
     generator = np.random.default_rng(14)
-    sizes, arrays = (3, *hidden), {}
+    sizes = (3, *hidden)
+    arrays: Arrays = {}
     for k, (fan_in, fan_out) in enumerate(pairwise(sizes)):
         weight = np.abs(generator.standard_normal((fan_out, fan_in))) / np.sqrt(fan_in)
         if k == 0:
@@ -51,7 +52,8 @@ def forward(arrays: Arrays, x: Array) -> float:
 
 def safetensors(arrays: Arrays) -> bytes:
     """Return a file of the documented format."""
-    header, data = {}, b""
+    header: dict[str, object] = {}
+    data = b""
     for name, array in arrays.items():
         kind = {"float64": "F64", "float32": "F32"}[array.dtype.name]
         end = len(data) + array.nbytes
@@ -143,7 +145,7 @@ UNFIT: dict[str, tuple[Callable[[Arrays], Arrays], str]] = {
     ),
     "nothing": (lambda arrays: {}, "holds nothing"),
     "whole numbers": (
-        lambda arrays: arrays | {"layers.1.bias": np.ones(4, dtype=np.int64)},  # type: ignore[dict-item]
+        lambda arrays: arrays | {"layers.1.bias": np.ones(4, dtype=np.int64)},
         r"layers.1.bias must be of 32- or 64-bit floats, it is of int64",
     ),
     "objects": (
@@ -212,7 +214,7 @@ def test_damaged_files_are_refused_or_read(suffix: str) -> None:
 
 def test_an_archive_that_unpacks_to_far_too_much_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "net.npz"
-    np.savez_compressed(path, **{"layers.0.weight": np.zeros((10**6, 3))})
+    np.savez_compressed(path, **{"layers.0.weight": np.zeros((10**6, 3))})  # type: ignore[arg-type]
     assert path.stat().st_size < 10**5
     with pytest.raises(MaterialFileError, match=r"unpacks to 24,000,[0-9]+ bytes, more"):
         find_or_load(str(path))
