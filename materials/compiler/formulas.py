@@ -106,7 +106,7 @@ def add_stress(formulas: Formulas, T: Tensor) -> Formulas:
         P[3 * i + j] = graph.add(P[3 * i + j], gained)
         if formulas.finite_strain:
             dP[3 * i + j] = graph.add(dP[3 * i + j], dot(graph, dH[i], full[:, j]))
-    energy = graph.add(formulas.strain_energy, dot(graph, full.flat, gradient.flat))
+    energy = graph.add(formulas.strain_energy, dot(graph, full.ravel(), gradient.ravel()))
     return replace(formulas, strain_energy=energy, P=tuple(P), dP=tuple(dP))
 
 

@@ -357,7 +357,10 @@ def test_strain_energy_is_that_of_the_long_term_response() -> None:
 @pytest.mark.parametrize("times", [TIMES, ("0.1 + 0.1*x", 1.0)], ids=["constant", "varying"])
 def test_jacobian_follows_the_length_of_the_step(times: Sequence[float | str]) -> None:
     """Its operators last from step to step; central differences of the residual do not."""
-    supports = [clamp("x-min"), traction("x-max", 0.0, 0.0, "-0.1*min(4*t, 1)")]
+    supports: list[BoundaryCondition] = [
+        clamp("x-min"),
+        traction("x-max", 0.0, 0.0, "-0.1*min(4*t, 1)"),
+    ]
     run = start(problem(Box(cells=(2, 1, 1)), 2, supports, viscoelastic("all", times)))
     advance_only(run, [0.001, 0.3])
     mechanics = run.mechanics
