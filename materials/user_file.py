@@ -50,7 +50,7 @@ USUAL_SIZES = range(1, 13)
 ENERGY = "strain_energy"
 
 #: Names in a file that hold several things: type, type of each, and both in words.
-LISTS: Mapping[str, tuple[type, type, str]] = {
+LISTS: Mapping[str, tuple[Any, type, str]] = {
     "PARAMETERS": (tuple, Parameter, 'a tuple such as (Parameter("mu", "Pa", "shear modulus"),)'),
     "EXAMPLES": (tuple, dict, 'a tuple such as ({"shear_modulus": 1.0},)'),
     "SIZES": (dict, str, 'a dict such as {"terms": range(1, 7)}'),
@@ -58,7 +58,7 @@ LISTS: Mapping[str, tuple[type, type, str]] = {
 
 #: Names that mean something else in a job file, or in the C that is made of an energy.
 RESERVED = re.compile(
-    r"model|file|weights|ctx|Q|in|out|i|parameters|history|state|energy|diagnostics|qdata|det_F"
+    r"model|file|weights|viscoelastic|ctx|Q|in|out|i|parameters|history|state|energy|diagnostics|qdata|det_F"
     r"|(H|dH|t|grad_\w*|state|history)_?[0-9]*|new_history"
     r"|double|float|int|long|short|char|void|const|static|struct|union|enum|auto|register|extern"
     r"|volatile|signed|unsigned|goto|switch|case|default|do|sizeof|typedef|inline|restrict"
@@ -114,7 +114,7 @@ def _from_function(path: Path, module: ModuleType, text: str) -> Material:
         )
     where = f"{path}:{energy.__code__.co_firstlineno}"
     for name, (kind, entries, words) in LISTS.items():
-        told: Any = names.get(name, kind())
+        told = names.get(name, kind())
         if not isinstance(told, kind) or not all(isinstance(entry, entries) for entry in told):
             raise MaterialFileError(f"{path}: {name} must be {words}, got {told!r:.80}")
     measure, *arguments = _arguments(where, energy)

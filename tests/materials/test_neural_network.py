@@ -82,7 +82,7 @@ def material_of(path: Path, arrays: Arrays) -> Material:
 
 @pytest.mark.parametrize("precision", [np.float64, np.float32])
 def test_both_formats_hold_the_same_network(precision: type) -> None:
-    arrays = {name: array.astype(precision) for name, array in weights(5, 4).items()}
+    arrays: Arrays = {name: a.astype(precision) for name, a in weights(5, 4).items()}
     ours = read_network(Path("net.npz"), npz(arrays))
     theirs = read_network(Path("net.safetensors"), safetensors(arrays))
     assert ours.sizes == theirs.sizes == (3, 5, 4, 1)
