@@ -51,6 +51,9 @@ SOURCES = Path(__file__).parent / "qfunctions"
 #: Points of a block: eight elements of 27 points, as in libCEED's blocked backends at p = 2.
 BLOCK = 216
 
+#: Doubles in a cache line.
+LINE = 8
+
 #: Bytes that stream: several times the cache that a core has to itself.
 STREAMING_BYTES = 1_000_000_000
 
@@ -115,18 +118,12 @@ class Points:
     def __init__(self, num_blocks: int) -> None:
         generator = np.random.default_rng(7)
         self.num_blocks = num_blocks
-        H, self.dH = (
-            np.tile(self._field(0.1 * generator.standard_normal((BLOCK, 3, 3))), (num_blocks, 1, 1))
-            for _ in range(2)
-        )
-        self.H = H
+        H, dH = 0.1 * generator.standard_normal((2, BLOCK, 3, 3))
         geometry = np.eye(3) + 0.1 * generator.standard_normal((BLOCK, 3, 3))
-        block = np.concatenate([np.ones((1, BLOCK)), geometry.reshape(BLOCK, 9).T])
-        self.qdata = np.tile(block, (num_blocks, 1, 1))
-
-    @staticmethod
-    def _field(H: Floats) -> Floats:
-        return to_field(H)[None]
+        qdata = np.concatenate([np.ones((1, BLOCK)), geometry.reshape(BLOCK, 9).T])
+        self.H, self.dH, self.qdata = (
+            repeated(block, num_blocks) for block in (to_field(H), to_field(dH), qdata)
+        )
 
     def tangent(
         self, library: ctypes.CDLL, names: tuple[str, str], num_stored: int, context: Floats
@@ -139,7 +136,7 @@ class Points:
             num_stored: Numbers that one passes to the other.
             context: Kernel parameters.
         """
-        state = np.zeros((self.num_blocks, num_stored, BLOCK))
+        state = repeated(np.zeros((num_stored, BLOCK)), self.num_blocks)
         stress, det_F = np.empty((9, BLOCK)), np.empty((1, BLOCK))
         residual = getattr(library, names[0])
         outputs = [stress, state[0], det_F] if num_stored else [stress, det_F]
@@ -153,7 +150,17 @@ class Points:
         inputs = [self.dH, self.qdata, *([state] if num_stored else [])]
         address = ctypes.cast(getattr(library, names[1]), ctypes.c_void_p).value
         assert address is not None
-        return Tangent(address, context, inputs, np.zeros((self.num_blocks, 9, BLOCK)))
+        output = repeated(np.zeros((9, BLOCK)), self.num_blocks)
+        return Tangent(address, context, inputs, output)
+
+
+def repeated(block: Floats, num_blocks: int) -> Floats:
+    """Return a block so many times, aligned to cache lines as libCEED's memory is."""
+    memory = np.empty(num_blocks * block.size + LINE)
+    start = -memory.ctypes.data % (8 * LINE) // 8
+    result = memory[start : start + num_blocks * block.size].reshape(num_blocks, *block.shape)
+    result[:] = block
+    return result
 
 
 def generated(points: Points, chosen: KernelSet) -> Tangent:

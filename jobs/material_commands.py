@@ -56,6 +56,8 @@ def _show(options: argparse.Namespace) -> ExitCode:
 
     material = _material(options.name)
     given, choices = read_entries(material, options.entries)
+    if given:
+        material.resolve(given, choices)  # before anything is said
     _say(describe(material, {**choices, **material.sizes_of(given)}))
     if options.plot is not None:
         _plot(material, given, choices, options.plot)

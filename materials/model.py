@@ -224,6 +224,19 @@ class Parametrization:
 
 
 @dataclass(frozen=True)
+class PlainForm:
+    """An energy written once more, in F and without care for digits.
+
+    Attributes:
+        of: The energy whose plain form it is.
+        energy: A function of F, shape (3, 3), of the kernel parameters and of the options.
+    """
+
+    of: Callable[..., Any]
+    energy: Callable[..., Any]
+
+
+@dataclass(frozen=True)
 class Material:
     """A hyperelastic material, or one step in time of a material with a history.
 
@@ -238,6 +251,8 @@ class Material:
             kernel parameters, the history and, by keyword, the options; differentiable by JAX.
         differentiated: The energy in the form to differentiate, where one whose value loses digits
             has the shorter derivatives; None where `energy` is.
+        plain: What the tangent is taken from where that is shorter than the tangent of `energy`; a
+            tangent loses no digits at rest.  Used only while `energy` is the energy that it is of.
         measure: What the energy takes: "H", the displacement gradient, or "E", Green-Lagrange, both
             of shape (3, 3), or "principal": the three principal values of E, in which it must be
             symmetric.
@@ -277,6 +292,7 @@ class Material:
     energy: Callable[..., Any]
     examples: tuple[Mapping[str, Any], ...]
     differentiated: Callable[..., Any] | None = None
+    plain: PlainForm | None = None
     measure: Literal["H", "E", "principal"] = "H"
     finite_strain: bool = True
     options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

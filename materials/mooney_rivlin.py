@@ -14,11 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from elastane.materials import textbook
+from elastane.materials import plain, textbook
 from elastane.materials.cofactor import area_change
-from elastane.materials.invariants import log_volume_ratio, shape_change
+from elastane.materials.invariants import jnp, log_volume_ratio, shape_change
 from elastane.materials.isotropic import LAME_LAMBDA, POISSONS_RATIO
-from elastane.materials.model import Material, Parameter, Parametrization, Values, require
+from elastane.materials.model import (
+    Material,
+    Parameter,
+    Parametrization,
+    PlainForm,
+    Values,
+    require,
+)
 
 if TYPE_CHECKING:
     from jax import Array
@@ -34,6 +41,15 @@ def strain_energy(H: "Array", lame_lambda: "Array", mu1: "Array", mu2: "Array") 
     """
     volume = 0.5 * lame_lambda * log_volume_ratio(H) ** 2
     return volume + mu1 * shape_change(H) + mu2 * area_change(H)
+
+
+def plain_energy(F: "Array", lame_lambda: "Array", mu1: "Array", mu2: "Array") -> "Array":
+    """Return ψ plainly, see `Material.plain`."""
+    rows = plain.components(F)
+    K = plain.cofactor(rows)
+    L = jnp.log(plain.determinant(rows, K))
+    squares = mu1 * plain.square(rows) + mu2 * plain.square(K)
+    return 0.5 * lame_lambda * L * L - (mu1 + 2.0 * mu2) * L + 0.5 * squares
 
 
 def convert(given: Mapping[str, Values]) -> dict[str, Values]:
@@ -92,6 +108,7 @@ MOONEY_RIVLIN = Material(
     ),
     kernel_parameters=(LAME_LAMBDA, MU1, MU2),
     energy=strain_energy,
+    plain=PlainForm(strain_energy, plain_energy),
     textbook=textbook_energy,
     examples=(
         {"mu1": 0.5, "mu2": 0.5, "lame_lambda": 4.0},

@@ -10,10 +10,10 @@ Cambridge 2008, section 6.4.3.
 
 from typing import TYPE_CHECKING, Any
 
-from elastane.materials import textbook
-from elastane.materials.invariants import log_volume_ratio, shape_change
+from elastane.materials import plain, textbook
+from elastane.materials.invariants import jnp, log_volume_ratio, shape_change
 from elastane.materials.isotropic import EXAMPLES, ISOTROPIC, LAME_LAMBDA, LAME_MU
-from elastane.materials.model import Material
+from elastane.materials.model import Material, PlainForm
 
 if TYPE_CHECKING:
     from jax import Array
@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 def strain_energy(H: "Array", lame_lambda: "Array", lame_mu: "Array") -> "Array":
     """Return ψ in J/m³ for a displacement gradient of shape (3, 3)."""
     return 0.5 * lame_lambda * log_volume_ratio(H) ** 2 + lame_mu * shape_change(H)
+
+
+def plain_energy(F: "Array", lame_lambda: "Array", lame_mu: "Array") -> "Array":
+    """Return ψ plainly, see `Material.plain`."""
+    rows = plain.components(F)
+    L = jnp.log(plain.determinant(rows, plain.cofactor(rows)))
+    return 0.5 * lame_lambda * L * L - lame_mu * L + 0.5 * lame_mu * plain.square(rows)
 
 
 def textbook_energy(F: Any, *, lame_lambda: Any, lame_mu: Any) -> Any:
@@ -40,6 +47,7 @@ NEO_HOOKEAN = Material(
     parametrization=ISOTROPIC,
     kernel_parameters=(LAME_LAMBDA, LAME_MU),
     energy=strain_energy,
+    plain=PlainForm(strain_energy, plain_energy),
     examples=EXAMPLES,
     textbook=textbook_energy,
 )

@@ -9,10 +9,10 @@ Reference: P. Ciarlet, Mathematical Elasticity, volume I, North-Holland 1988, se
 
 from typing import TYPE_CHECKING, Any
 
-from elastane.materials import textbook
-from elastane.materials.invariants import log1p_minus, shape_change, volume_change
+from elastane.materials import plain, textbook
+from elastane.materials.invariants import jnp, log1p_minus, shape_change, volume_change
 from elastane.materials.isotropic import EXAMPLES, ISOTROPIC, LAME_LAMBDA, LAME_MU
-from elastane.materials.model import Material
+from elastane.materials.model import Material, PlainForm
 
 if TYPE_CHECKING:
     from jax import Array
@@ -26,6 +26,14 @@ def strain_energy(H: "Array", lame_lambda: "Array", lame_mu: "Array") -> "Array"
     x = volume_change(H)
     volumetric = 0.25 * x * x - 0.5 * log1p_minus(x)
     return lame_lambda * volumetric + lame_mu * shape_change(H)
+
+
+def plain_energy(F: "Array", lame_lambda: "Array", lame_mu: "Array") -> "Array":
+    """Return ψ plainly, see `Material.plain`."""
+    rows = plain.components(F)
+    J = plain.determinant(rows, plain.cofactor(rows))
+    volumetric = 0.25 * J * J - 0.5 * jnp.log(J)
+    return lame_lambda * volumetric + lame_mu * (0.5 * plain.square(rows) - jnp.log(J))
 
 
 def textbook_energy(F: Any, *, lame_lambda: Any, lame_mu: Any) -> Any:
@@ -43,6 +51,7 @@ NEO_HOOKEAN_J2 = Material(
     parametrization=ISOTROPIC,
     kernel_parameters=(LAME_LAMBDA, LAME_MU),
     energy=strain_energy,
+    plain=PlainForm(strain_energy, plain_energy),
     examples=EXAMPLES,
     textbook=textbook_energy,
 )

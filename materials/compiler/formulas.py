@@ -116,6 +116,7 @@ def build_formulas(
     energy_text: str,
     derivatives_text: str,
     *,
+    plain_text: str | None = None,
     seeded: bool,
     exact: bool = False,
 ) -> Formulas:
@@ -126,6 +127,7 @@ def build_formulas(
         choices: Its options and sizes.
         energy_text: (measure, parameters..., history...) -> ψ.
         derivatives_text: (measure, increment, parameters..., history...[, seed]) -> (S, dS).
+        plain_text: The same derivatives of the plain form, which takes F, for dP alone.
         seeded: Whether the derivatives take the seed of the reverse mode, which is 1.
         exact: Whether the formulas serve as reference, in 50 digits only; those for doubles find
             principal axes to the digits of doubles.
@@ -157,6 +159,9 @@ def build_formulas(
         P, dP = derivatives(measure, increment)
     if material.measure == "E":
         P, dP = _first_piola_kirchhoff(graph, _add_identity(graph, H), dH, P, dP)
+    if plain_text is not None:
+        F = _add_identity(graph, H)
+        _, dP = interpret(plain_text, graph, [F, dH, *parameters, *seed])
     return Formulas(
         graph,
         int(energy),

@@ -42,6 +42,19 @@ def lower_differentiated(material: Material, choices: Choices) -> str:
     return lower_function(material, choices, material.differentiated or material.energy)
 
 
+def lower_plain(material: Material, choices: Choices) -> str | None:
+    """Return the plain form of the energy as StableHLO: (F, parameters...) -> ψ; None without one.
+
+    Raises:
+        UnsupportedError: If it uses what later stages cannot differentiate.
+    """
+    plain = material.plain
+    if plain is None or plain.of is not material.energy or material.history:
+        return None
+    assert material.measure == "H", "F has the shape of H"
+    return lower_function(material, choices, plain.energy)
+
+
 def lower_function(
     material: Material,
     choices: Choices,

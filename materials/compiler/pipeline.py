@@ -22,6 +22,7 @@ from elastane.materials.compiler.lower import (
     lower,
     lower_differentiated,
     lower_jax_derivatives,
+    lower_plain,
 )
 from elastane.materials.compiler.qfunctions import QFunction, build_qfunctions
 from elastane.materials.compiler.split import count_flops, count_functions, jacobian_nodes, split
@@ -113,12 +114,17 @@ def enzyme_formulas(material: Material, choices: Choices) -> Formulas:
     Raises:
         UnsupportedError: If the energy cannot be compiled.
     """
-    energy = lower(material, choices)
-    derivatives = differentiate(
-        lower_differentiated(material, choices),
-        len(material.kernel_parameters) + len(material.history),
+    energy, plain = lower(material, choices), lower_plain(material, choices)
+    num_parameters = len(material.kernel_parameters) + len(material.history)
+    derivatives = differentiate(lower_differentiated(material, choices), num_parameters)
+    formulas = build_formulas(
+        material,
+        choices,
+        energy,
+        derivatives,
+        plain_text=plain and differentiate(plain, num_parameters),
+        seeded=True,
     )
-    formulas = build_formulas(material, choices, energy, derivatives, seeded=True)
     return add_prestress(material, choices, formulas)
 
 

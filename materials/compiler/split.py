@@ -37,8 +37,8 @@ STORAGE_COST = 30
 #: Variants of the tangent that are worth the time to factor them.
 NUM_PROMISING = 2
 
-#: Nodes that depend on the state alone beyond which they are not factored: principal axes are chains
-#: of rotations, which multiplied out are sums of thousands of terms.
+#: Nodes that depend on the state alone beyond which they are not factored: principal axes are
+#: chains of rotations, which multiplied out are sums of thousands of terms.
 LARGEST_STATE = 800
 
 #: Capacities are whole numbers; this one is never cut.

@@ -60,14 +60,20 @@ def test_stress_is_the_slope_of_the_energy(compiled: Compiled) -> None:
     found = trace_curve(compiled, LOADING_MODES["uniaxial"])
     work = np.einsum("kij,kij->k", 0.5 * (found.P[1:] + found.P[:-1]), np.diff(found.H, axis=0))
     gained = np.diff(found.strain_energy)
-    assert np.abs(work - gained).max() < 0.02 * np.abs(gained).max()
+    # Steps of 1/60 of stretch, over which the stress of tissue grows by a third.
+    assert np.abs(work - gained).max() < 0.1 * np.abs(gained).max()
 
 
-def test_a_curve_ends_where_the_material_does(tmp_path: Path) -> None:
+def test_a_curve_ends_where_the_material_does() -> None:
     """Gent's chains cannot be stretched without limit; the curve says where they end."""
-    found = curve("gent", "uniaxial", youngs_modulus=1.0, poissons_ratio=0.45, limit=0.5)
-    assert found.ends
-    assert found.values[-1] < 1.6
+    found = curve("gent", "uniaxial", youngs_modulus=1.0, poissons_ratio=0.45, limit=0.2)
+    least, most = found.ends
+    assert (found.values[0], found.values[-1]) == (least, most)
+    F = np.eye(3) + found.H
+    stretched = np.linalg.det(F) ** (-2 / 3) * np.einsum("kij,kij->k", F, F) - 3.0
+    # The chains are at their limit where Ī₁ - 3 is; the curve stops a step or two before.
+    assert stretched.max() < 0.2
+    assert min(stretched[0], stretched[-1]) > 0.15
     assert np.isfinite(found.P).all()
 
 
@@ -102,8 +108,8 @@ def test_the_command_writes_pictures_and_numbers(
     ],
 )
 def test_a_wrong_entry_is_refused(
-    entry: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    entry: str, words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["materials", "show", "mooney-rivlin", entry, "--plot", str(tmp_path)]
+    arguments = ["materials", "show", "mooney-rivlin", "mu2=0.5", "lame_lambda=1", entry]
     assert main(arguments) == 2
     assert words in capsys.readouterr().err
