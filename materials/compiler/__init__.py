@@ -1,7 +1,7 @@
 """From a strain energy in Python to C QFunctions, in stages.
 
-    lower       the energy to StableHLO; what cannot be differentiated is refused by name
-    enzyme      StableHLO to its derivatives: S, and dS along an increment
+    lower       the energy to StableHLO; `refusals` names what cannot be compiled, and its line
+    enzyme      StableHLO to its derivatives: S, and dS along an increment; JAX where Enzyme cannot
     formulas    both interpreted on scalars (`interpret`, `stablehlo`, `graph`, `operations`): ψ, P
                 and dP as one graph; `principal` for energies of principal strains, `history` for
                 materials that remember
@@ -12,8 +12,9 @@
     emit        libCEED QFunctions (`qfunctions`) as straight-line scalar C99
 
 `pipeline.compile_material` calls them in this order.  `build.compile_apart` does so in a process of
-its own, since Enzyme can crash the interpreter, and keeps the result in the cache.
+its own, since Enzyme can crash the interpreter, and keeps the result in the cache; `apart` bounds
+that process (`limiter` from within), where alone the code of a user's file runs (`describe`).
 `python -m elastane.materials.compiler` makes the checked-in kernels anew.
 
-`native` and `cache` serve runs as well; they, and this package itself, need neither JAX nor Enzyme.
+`native`, `cache`, `texts` and `apart` serve runs as well; they, and this package itself, need neither JAX nor Enzyme.
 """

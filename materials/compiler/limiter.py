@@ -2,7 +2,7 @@
 
     python -m elastane.materials.compiler.limiter SECONDS MEMORY FILE_SIZE MODULE ARGUMENTS...
 
-They hold for all that the module starts, and cannot be raised again.
+They hold for each process that the module starts; only root could raise them again.
 """
 
 import resource
