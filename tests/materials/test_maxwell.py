@@ -18,7 +18,8 @@ CHOSEN = [
     ("neo-hookean", "isochoric"),
     ("neo-hookean", "all"),
     ("saint-venant-kirchhoff", "isochoric"),
-    ("hencky", "isochoric"),
+    # Its kernels take long to compile.
+    pytest.param(("hencky", "isochoric"), marks=pytest.mark.long),
     ("linear", "isochoric"),
 ]
 
