@@ -1,7 +1,7 @@
 """Audit materials in this process: `python -m elastane.materials.audit REFERENCE`.
 
-`--renew` audits the built-in materials, each in a process of its own, and writes the verdicts that
-are checked in.
+`--renew` audits the built-in materials whose energies have changed, or those named, each in a
+process of its own, and writes the verdicts that are checked in.
 """
 
 import argparse
@@ -34,7 +34,7 @@ def main() -> int:
     parser.add_argument("--renew", nargs="*", metavar="MODEL", help="renew the checked-in verdicts")
     options = parser.parse_args()
     if options.renew is not None:
-        return renew(options.renew or list(MODELS))
+        return renew(options.renew)
     try:
         found = _audit(options).as_json()
     except Exception as error:
@@ -69,14 +69,19 @@ def _audit(options: argparse.Namespace) -> Report:
 
 
 def renew(names: list[str]) -> int:
-    """Write the verdicts of built-in materials; return 2 if one fails."""
+    """Write the verdicts of built-in materials, those named or else those out of date.
+
+    Returns 2 if one fails.
+    """
     verdicts: dict[str, Any] = dict(checked_in())
     failed = False
     known: list[str] = []
     for name, material in MODELS.items():
         for choices in material.kernel_sets():
-            known.append(material.kernel_name(choices))
-            if name not in names:
+            kernels = material.kernel_name(choices)
+            known.append(kernels)
+            fresh = verdicts.get(kernels, {}).get("source_hash") == source_hash(material)
+            if (name not in names) if names else fresh:
                 continue
             report = audit_apart(name, choices)
             failed |= report.status is Status.FAIL

@@ -73,8 +73,17 @@ class Derivation:
     findings: tuple[Finding, ...]
 
 
-def derive(material: Material, choices: Choices, *, with_enzyme: bool = True) -> Derivation:
-    """Return a material differentiated in every way that works."""
+def derive(
+    material: Material, choices: Choices, *, with_enzyme: bool = True, with_c: bool = True
+) -> Derivation:
+    """Return a material differentiated in every way that works.
+
+    Args:
+        material: The material.
+        choices: A value for each of its options and sizes.
+        with_enzyme: Whether Enzyme is to differentiate, which may crash.
+        with_c: Whether C is to be written.
+    """
     jax.config.update("jax_enable_x64", True)
     findings: list[Finding] = []
     made = None
@@ -88,7 +97,7 @@ def derive(material: Material, choices: Choices, *, with_enzyme: bool = True) ->
     forward, kernels = None, None
     if formulas is not None:
         forward = _try([], lambda: _forward(material, choices, formulas, by))
-    if made is not None:
+    if made is not None and with_c:
         kernels = _try(findings, lambda: _kernels(material, choices, made[0]))
     if formulas is not None and not findings:
         nodes = formulas.graph.live([formulas.strain_energy, *formulas.P, *formulas.dP])

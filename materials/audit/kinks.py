@@ -73,7 +73,7 @@ def kinks(subject: Subject) -> Iterator[Finding]:
         for ray in _rays(subject)
         if not ray.base.any()
     ]
-    crossings = list(_crossings(subject) if subject.formulas else _jumps(subject))
+    crossings = crossings_of(subject) if subject.formulas else list(_jumps(subject))
     worst: dict[str, tuple[float, Crossing]] = {}
     for crossing in [*at_rest, *crossings]:
         for what, size in _sizes_of_jumps(subject, crossing).items():
@@ -104,7 +104,7 @@ def places_of_kinks(subject: Subject) -> list[State]:
         return []
     found: list[State] = []
     seen: set[tuple[str, float]] = set()
-    for crossing in _crossings(subject):
+    for crossing in crossings_of(subject):
         key = (crossing.decision, round(crossing.below, 6))
         if key in seen or len(found) >= 8:
             continue
@@ -113,6 +113,13 @@ def places_of_kinks(subject: Subject) -> list[State]:
             H = crossing.ray.at(np.array([t]))[0]
             found.append(State(f"{side} {crossing.decision}, {len(found) // 2}", H))
     return found
+
+
+def crossings_of(subject: Subject) -> list[Crossing]:
+    """Return where decisions of the formula change along the rays, found once."""
+    if subject.crossings is None:
+        subject.crossings = list(_crossings(subject))
+    return subject.crossings
 
 
 def _rays(subject: Subject) -> list[Ray]:

@@ -39,12 +39,14 @@ class Subject:
         parameters: Kernel parameters by scalar name.
         directions: Unit vectors among the parameters, shape (fibres, 3).
         kinks: States on both sides of kinks, once they are found.
+        crossings: What `kinks.crossings_of` found.
     """
 
     derivation: Derivation
     parameters: Mapping[str, float]
     directions: Floats
     kinks: list[State] = field(default_factory=list)
+    crossings: list[Any] | None = None
 
     @property
     def material(self) -> Material:

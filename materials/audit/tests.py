@@ -65,6 +65,10 @@ TESTS: Mapping[str, AuditTest] = {
 }  # fmt: skip
 
 
+#: Tests that look at C; without them none is written.
+NEEDING_C = frozenset({"c-double", "c-single", "symmetry", "newton"})
+
+
 def audit(
     material: Material,
     choices: Choices,
@@ -87,7 +91,8 @@ def audit(
     """
     start = time.monotonic()
     choices = material.resolve_choices(choices)
-    derivation = derive(material, choices, with_enzyme=with_enzyme)
+    with_c = not NEEDING_C.isdisjoint(tests)
+    derivation = derive(material, choices, with_enzyme=with_enzyme, with_c=with_c)
     findings = list(derivation.findings)
     examined = subjects(derivation, [given] if given else material.examples_of(choices))
     working = [subject for subject in examined if is_working(subject)]
