@@ -16,5 +16,6 @@ its own, since Enzyme can crash the interpreter, and keeps the result in the cac
 that process (`limiter` from within), where alone the code of a user's file runs (`describe`).
 `python -m elastane.materials.compiler` makes the checked-in kernels anew.
 
-`native`, `cache`, `texts` and `apart` serve runs as well; they, and this package itself, need neither JAX nor Enzyme.
+`native`, `cache`, `texts` and `apart` serve runs as well; they, and this package itself, need
+neither JAX nor Enzyme.
 """
