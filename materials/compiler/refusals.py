@@ -91,7 +91,7 @@ TRACING: Mapping[str, str] = {
 def trace(
     function: Callable[..., Any], arguments: Sequence[jax.ShapeDtypeStruct], source: str
 ) -> Any:
-    """Return the shapes of the results of a function that later stages can take.
+    """Return the trace of a function that later stages can take: a `jax.stages.Traced`.
 
     Args:
         function: The function.
@@ -104,7 +104,8 @@ def trace(
     # Without it JAX computes in single precision.
     jax.config.update("jax_enable_x64", True)
     try:
-        jaxpr, shape = jax.make_jaxpr(function, return_shape=True)(*arguments)
+        # keep_unused: otherwise arguments disappear and Enzyme's activities no longer fit.
+        traced = jax.jit(function, keep_unused=True).trace(*arguments)
     except MemoryError:
         raise
     except Exception as error:
@@ -112,13 +113,13 @@ def trace(
         if told is None:
             raise
         raise UnsupportedError(f"{_place(source, _line(source, error))}{told}") from error
-    for equation in jaxpr.jaxpr.eqns:
+    for equation in traced.jaxpr.jaxpr.eqns:
         for name, inside in _primitives(equation):
             if name in REFUSED or not TABLES.isdisjoint(inside):
                 advice = next((FUNCTIONS[f] for f in inside if f in FUNCTIONS), REFUSED.get(name))
                 where = _place(source, _equation_line(source, equation))
                 raise UnsupportedError(f"{where}the energy uses {_spoken(name, inside)}: {advice}")
-    return shape
+    return traced
 
 
 def check_energy(function: Callable[..., Any], shape: Any) -> None:
