@@ -283,7 +283,9 @@ def _sizes_of_jumps(subject: Subject, crossing: Crossing) -> dict[str, float]:
         jump = float(np.abs(sides[1] - sides[0]).max())
         # What the distance between the sides explains.
         distance = abs(crossing.above - crossing.below)
-        smooth = float(np.nanmedian(largest(A_around))) * distance if what != "dP" else 0.0
+        slopes = largest(A_around)
+        slope = float(np.median(slopes[np.isfinite(slopes)])) if np.isfinite(slopes).any() else 0.0
+        smooth = slope * distance if what != "dP" else 0.0
         if size > 0 and np.isfinite(jump) and (jump - 10 * smooth) / size > bound:
             jumps[what] = jump / float(size)
     return jumps
