@@ -314,6 +314,17 @@ def _processor_seconds() -> float:
     return time.process_time() + children.ru_utime + children.ru_stime
 
 
+def table(content: dict[str, Any]) -> str:
+    """Return all tables as Markdown."""
+    stages = content["compile_seconds"]
+    slowest = max(stages, key=lambda name: sum(stages[name].values()))
+    parts = ", ".join(f"{name} {seconds:.1f}" for name, seconds in stages[slowest].items())
+    return (
+        f"{by_hand_table(content['by_hand'])}\n\n{models_table(content)}\n\n"
+        f"The longest to compile is {slowest}, in seconds: {parts}."
+    )
+
+
 def by_hand_table(rows: list[dict[str, Any]]) -> str:
     """Return generated tangents against those by hand as a Markdown table."""
     lines = [
@@ -376,8 +387,7 @@ def main() -> None:
             for chosen in find_kernel_sets(name)
         },
     }
-    print(by_hand_table(content["by_hand"]))  # noqa: T201
-    print(models_table(content))  # noqa: T201
+    print(table(content))  # noqa: T201
     write_results("materials", content)
 
 

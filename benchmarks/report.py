@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks import box, schwarz, tangent, verification
+from benchmarks import box, materials, schwarz, tangent, verification
 
 ROOT = Path(__file__).parent.parent
 
@@ -22,6 +22,7 @@ TABLES: Mapping[str, Callable[[dict[str, Any]], str]] = {
     "box": box.table,
     "schwarz": lambda content: schwarz.table(content["rows"]),
     "verification": verification.table,
+    "materials": materials.table,
 }
 
 
