@@ -92,7 +92,7 @@ def renew(names: list[str]) -> int:
             }
     kept = {name: verdicts[name] for name in known if name in verdicts}
     with written_aside(CHECKED_IN) as aside:
-        text = json.dumps(kept, indent=1, ensure_ascii=False)
+        text = json.dumps(kept, indent=2, ensure_ascii=False)
         aside.write_text(text + "\n", encoding="utf-8")
     return 2 if failed else 0
 
