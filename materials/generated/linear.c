@@ -15,6 +15,9 @@ typedef int CeedInt;
 #if defined(__GLIBC__) && defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 __attribute__((simd("notinbranch"))) double log(double);
 __attribute__((simd("notinbranch"))) double exp(double);
+__attribute__((simd("notinbranch"))) double sin(double);
+__attribute__((simd("notinbranch"))) double cos(double);
+__attribute__((simd("notinbranch"))) double pow(double, double);
 #endif
 #endif
 
