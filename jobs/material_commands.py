@@ -9,6 +9,7 @@ from typing import Any
 
 from elastane.jobs.states import ExitCode
 from elastane.materials import Material, ParameterError, find_or_load
+from elastane.materials.model import Choices
 
 
 def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -58,13 +59,13 @@ def _show(options: argparse.Namespace) -> ExitCode:
     given, choices = read_entries(material, options.entries)
     if given:
         material.resolve(given, choices)  # before anything is said
-    _say(describe(material, {**choices, **material.sizes_of(given)}))
+    _say(describe(material, choices))
     if options.plot is not None:
         _plot(material, given, choices, options.plot)
     return ExitCode.CONVERGED
 
 
-def _plot(material: Material, given: dict[str, Any], choices: dict[str, str], folder: Path) -> None:
+def _plot(material: Material, given: dict[str, Any], choices: Choices, folder: Path) -> None:
     """Write the curves for the parameters given, or else for the first example."""
     from elastane.materials.curves import plot_material
     from elastane.materials.points import PointKernels
@@ -81,8 +82,8 @@ def _code(options: argparse.Namespace) -> ExitCode:
     from elastane.materials.kernels import find_kernels
 
     material = _material(options.name)
-    given, choices = read_entries(material, options.entries)
-    _say(find_kernels(material, {**choices, **material.sizes_of(given)}).source)
+    _, choices = read_entries(material, options.entries)
+    _say(find_kernels(material, choices).source)
     return ExitCode.CONVERGED
 
 
@@ -94,8 +95,6 @@ def _check(options: argparse.Namespace) -> ExitCode:
 
     material = find_material(options.name)
     given, choices = read_entries(material, options.entries)
-    sizes = {name: given.pop(name) for name in list(given) if name in material.sizes}
-    choices = material.resolve_choices({**choices, **sizes, **material.sizes_of(given)})
     if given:
         material.resolve(given, choices)
     report = audit_apart(options.name, choices, given, options.plot)
@@ -110,17 +109,17 @@ def _material(name: str) -> Material:
 
 def read_entries(
     material: Material, entries: Iterable[str]
-) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return the parameters and the options of entries KEY=VALUE.
+) -> tuple[dict[str, Any], dict[str, str | int]]:
+    """Return the parameters and the choices of entries KEY=VALUE.
 
-    A value of a parameter is a number, numbers between commas, or JSON.
+    A value of a parameter is a number, numbers between commas, or JSON; a size may stand alone.
 
     Raises:
-        ParameterError: If an entry is not of that form; what a material takes is checked where
-            the values are used.
+        ParameterError: If an entry is not of that form, or an option or size is not one of the
+            material's; what it takes is checked where the values are used.
     """
     given: dict[str, Any] = {}
-    choices: dict[str, str] = {}
+    choices: dict[str, str | int] = {}
     for entry in entries:
         name, equals, text = entry.partition("=")
         if not equals:
@@ -128,13 +127,20 @@ def read_entries(
         if name in material.options:
             choices[name] = text
             continue
+        if name in material.sizes:
+            sizes = material.sizes[name]
+            if not text.isdecimal() or int(text) not in sizes:
+                allowed = f"from {sizes[0]} to {sizes[-1]}"
+                raise ParameterError(name, f"{name} must be {allowed}, got {text!r}")
+            choices[name] = int(text)
+            continue
         try:
             given[name] = json.loads(f"[{text}]" if "," in text and "[" not in text else text)
         except json.JSONDecodeError:
             raise ParameterError(
                 name, f"{name} must be a number or a list of numbers, got {text!r}"
             ) from None
-    return given, choices
+    return given, material.resolve_choices({**choices, **material.sizes_of(given)})
 
 
 def _say(text: str) -> None:

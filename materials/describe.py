@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from elastane.materials import FILE_MODELS, MODELS
+from elastane.materials.audit.verdict import known_verdict
 from elastane.materials.kernels import Kernels, find_kernels
 from elastane.materials.model import Choices, Material, Parameter
 
@@ -45,6 +46,7 @@ def describe(material: Material, choices: Choices | None = None) -> str:
     parts += [
         f"Kernels {kernels.name}, at a point:",
         _table(_costs(kernels)),
+        f"Check: {_verdict(material, kernels)}",
         f"In a job file: {{{_named(material)}, {example}}}",
         f"Reference: {material.reference}",
     ]
@@ -57,6 +59,17 @@ def _named(material: Material) -> str:
         if material.file is not None and material.file.suffix in kind.suffixes:
             return f"model: {name}, {kind.key}: {material.file.name}"
     return f"model: {material.name}"
+
+
+def _verdict(material: Material, kernels: Kernels) -> str:
+    """Return what the last audit found, and how to find more."""
+    command = f"`elastane materials check {material.file or material.name}`"
+    report = known_verdict(material, kernels.manifest["options"])
+    if report is None:
+        return f"not yet; {command} does it"
+    kinds = dict.fromkeys(finding.category.value for finding in report.bad if finding.category)
+    found = f" ({', '.join(kinds)})" if kinds else ""
+    return f"{report.status.value}{found}; {command} tells more"
 
 
 def _costs(kernels: Kernels) -> Iterator[tuple[str, ...]]:

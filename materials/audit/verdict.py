@@ -52,20 +52,35 @@ def find_verdict(
         return find_verdict(
             base, {k: v for k, v in choices.items() if k in {*base.options, *base.sizes}}, announce
         )
+    known = known_verdict(material, choices)
+    if known is not None:
+        return known
     choices = material.resolve_choices(choices)
-    name = material.kernel_name(choices)
-    known = checked_in().get(name) if material.file is None else None
-    if known is not None and known["source_hash"] == source_hash(material):
-        return Report.from_json(known)
-    key = digest(source_hash(material), name, compiler_text(), audit_text(), *package_versions())
-    kept = cache_folder() / "verdicts" / f"{name}-{key}.json"
+    announce(f"auditing {material.kernel_name(choices)}, which is new here (some seconds, once)")
+    report = audit_apart(kernel_set(material, choices).reference, choices)
+    kept = _place_in_cache(material, choices)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    with written_aside(kept) as aside:
+        aside.write_text(json.dumps(report.as_json()), encoding="utf-8")
+    return report
+
+
+def known_verdict(material: Material, choices: Choices) -> Report | None:
+    """Return the verdict checked in or in the cache, None if there is none."""
+    choices = material.resolve_choices(choices)
+    found = checked_in().get(material.kernel_name(choices)) if material.file is None else None
+    if found is not None and found["source_hash"] == source_hash(material):
+        return Report.from_json(found)
+    kept = _place_in_cache(material, choices)
     if not kept.exists():
-        announce(f"auditing {name}, which is new here (some seconds, once)")
-        report = audit_apart(kernel_set(material, choices).reference, choices)
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        with written_aside(kept) as aside:
-            aside.write_text(json.dumps(report.as_json()), encoding="utf-8")
+        return None
     return Report.from_json(json.loads(kept.read_text(encoding="utf-8")))
+
+
+def _place_in_cache(material: Material, choices: Choices) -> Path:
+    name = material.kernel_name(choices)
+    key = digest(source_hash(material), name, compiler_text(), audit_text(), *package_versions())
+    return cache_folder() / "verdicts" / f"{name}-{key}.json"
 
 
 def audit_apart(

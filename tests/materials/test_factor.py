@@ -24,10 +24,10 @@ def random_sums(seed: int) -> tuple[Graph, list[int]]:
     operations = ("add", "add", "subtract", "multiply", "multiply", "negate", "sqrt")
     for operation in generator.choice(operations, size=60):
         count = 1 if operation in ("negate", "sqrt") else 2
-        operands = generator.choice(nodes, size=count)
+        operands = generator.choice(nodes, size=count).tolist()
         if operation == "sqrt":
-            operands = [graph.multiply(int(operands[0]), int(operands[0]))]
-        nodes.append(graph.operation(str(operation), *map(int, operands)))
+            operands = [graph.multiply(operands[0], operands[0])]
+        nodes.append(graph.operation(str(operation), *operands))
     return graph, [int(node) for node in nodes[-9:]]
 
 
