@@ -79,6 +79,8 @@ def audit(
 ) -> tuple[Report, Subject | None]:
     """Return what the tests find of a material, and the material at its first parameters.
 
+    Of a viscoelastic material the instantaneous response is audited, which all else follows from.
+
     Args:
         material: The material.
         choices: Its options and sizes.
@@ -89,13 +91,30 @@ def audit(
     Raises:
         ParameterError: If options or parameters cannot be used.
     """
+    if material.base is not None:
+        base = material.base
+        names = {parameter.name for parameter in base.parametrization.parameters}
+        of_base = {
+            name: value for name, value in choices.items() if name in {*base.options, *base.sizes}
+        }
+        kept = {name: value for name, value in (given or {}).items() if name in names}
+        return audit(base, of_base, tests, given=kept, with_enzyme=with_enzyme)
     start = time.monotonic()
     choices = material.resolve_choices(choices)
     with_c = not NEEDING_C.isdisjoint(tests)
     derivation = derive(material, choices, with_enzyme=with_enzyme, with_c=with_c)
     findings = list(derivation.findings)
     examined = subjects(derivation, [given] if given else material.examples_of(choices))
-    working = [subject for subject in examined if is_working(subject)]
+    working: list[Subject] = []
+    for subject in examined:
+        error = failure_to_run(subject)
+        if error is None:
+            working.append(subject)
+        elif all(finding.status is not Status.FAIL for finding in findings):
+            # Else why it cannot be run was found when it was differentiated.
+            findings.append(
+                subject.finding("compiler", Status.FAIL, Category.REFUSED, f"cannot run: {error}")
+            )
     for number, subject in enumerate(working):
         for name in tests:
             if number == 0 or TESTS[name].every_example:
@@ -105,17 +124,15 @@ def audit(
     return Report(name, tuple(condense(findings)), seconds), working[0] if working else None
 
 
-def is_working(subject: Subject) -> bool:
-    """Return whether the energy can be run; evaluates what all tests need, once.
-
-    Why it cannot was found when it was differentiated.
-    """
+def failure_to_run(subject: Subject) -> str | None:
+    """Evaluate what all tests need, once; return what goes wrong, None if nothing does."""
     try:
         with np.errstate(all="ignore"):
             subject.kinks += places_of_kinks(subject)
-            return len(subject.finite) == len(subject.states)
-    except Exception:
-        return False
+            assert len(subject.finite) == len(subject.states)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return None
 
 
 def run_test(name: str, subject: Subject) -> list[Finding]:

@@ -23,6 +23,7 @@ from elastane.materials.compiler import refusals, stablehlo
 from elastane.materials.compiler.graph import Graph, log1p
 from elastane.materials.compiler.operations import OPERATIONS
 from elastane.materials.kernels import source_hash
+from elastane.materials.maxwell import EXAMPLE, generalised_maxwell
 from tests.materials.conftest import KERNEL_SETS
 from tests.materials.zoo.defects import DEFECTS, Defect, arctanh, material
 from tests.materials.zoo.matrix import catches, matrix_text, split_page, without_textbook
@@ -154,6 +155,21 @@ def test_a_finding_tells_what_reproduces_it() -> None:
     H = np.asarray(finding.F) - np.eye(3)
     energy = float(defect.material.energy(H, *finding.parameters.values()))
     assert float(finding.figure) == pytest.approx(energy, rel=1e-2)
+
+
+def test_the_instantaneous_response_of_a_viscoelastic_material_is_audited() -> None:
+    given = {"youngs_modulus": 1.0, "poissons_ratio": 0.3, **EXAMPLE}
+    material = generalised_maxwell(MODELS["neo-hookean"])
+    report, _ = audit(material, material.sizes_of(given), ["rest", "taylor"], given=given)
+    assert {finding.test for finding in report.findings} == {"compiler", "rest", "taylor"}
+    assert report.status is Status.PASS
+
+
+def test_an_energy_that_cannot_be_evaluated_does_not_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("elastane.materials.audit.tests.places_of_kinks", None)
+    report, subject = audit(MODELS["linear"], {}, ["rest"])
+    assert subject is None
+    assert report.status is Status.FAIL
 
 
 def test_reports_survive_json() -> None:
