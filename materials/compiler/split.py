@@ -143,7 +143,12 @@ def _price(graph: Graph, choice: Split) -> int:
 
 
 def cut(graph: Graph, dP: tuple[int, ...]) -> Split:
-    """Return the split of a stress increment by a minimum cut."""
+    """Return the split of a stress increment by a minimum cut.
+
+    The Jacobian decides nothing by itself: two functions may round a number differently, and one
+    would take the branch that the other does not.
+    """
+    dP = _decided(graph, dP)
     nodes = graph.live(dP)
     tangent = depends_on(graph, nodes, "dH")
     state = depends_on(graph, nodes, "H") | depends_on(graph, nodes, "history")
@@ -162,7 +167,8 @@ def cut(graph: Graph, dP: tuple[int, ...]) -> Split:
             continue
         edges[needed, recomputed] = storage
         edges[recomputed, needed] = _UNBREAKABLE
-        edges[recomputed, sink] = OPERATIONS[entry.operation].cost
+        decides = not storable and not _is_stored_truth(graph, node)
+        edges[recomputed, sink] = _UNBREAKABLE if decides else OPERATIONS[entry.operation].cost
         for operand in entry.operands:
             if operand in place:
                 edges[recomputed, place[operand]] = _UNBREAKABLE
@@ -179,6 +185,41 @@ def cut(graph: Graph, dP: tuple[int, ...]) -> Split:
         and (graph.nodes[node].operation == "input" or needed + 1 not in reached)
     )
     return Split(stored, dP)
+
+
+def _decided(graph: Graph, dP: tuple[int, ...]) -> tuple[int, ...]:
+    """Return dP with choices between increments made by numbers, 1 or 0, which can be stored.
+
+    What chooses between numbers of the state needs none: there the chosen number can be stored.
+    """
+    nodes = graph.live(dP)
+    tangent = depends_on(graph, nodes, "dH")
+    state = depends_on(graph, nodes, "H") | depends_on(graph, nodes, "history")
+    choices = {
+        graph.nodes[node].operands[0]
+        for node in nodes
+        if node in tangent and graph.nodes[node].operation == "select"
+    }
+    zero, one = graph.constant(0.0), graph.constant(1.0)
+    numbers = {
+        choice: graph.operation("not_equal", graph.operation("select", choice, one, zero), zero)
+        for choice in choices
+        if choice in state and not _is_stored_truth(graph, choice)
+    }
+    return tuple(graph.substitute(dP, numbers))
+
+
+def _is_stored_truth(graph: Graph, node: int) -> bool:
+    """Return whether a truth value is the comparison of a chosen 1 or 0 with 0."""
+    entry = graph.nodes[node]
+    if entry.operation != "not_equal":
+        return False
+    values = [
+        tuple(map(graph.value, graph.nodes[x].operands[1:]))
+        for x in entry.operands
+        if graph.nodes[x].operation == "select"
+    ]
+    return values == [(1.0, 0.0)]
 
 
 def _source_side(edges: dict[tuple[int, int], int], source: int, sink: int) -> set[int]:

@@ -215,3 +215,11 @@ def test_single_precision_agrees_within_its_digits(compiled: Compiled, large: Ar
     # A float has 1.2e-7; J near 0.2 and exponentials lose two or three digits of that.
     assert np.median(error) < 1e-5
     assert error.max() < 5e-3
+
+
+def test_the_jacobian_decides_nothing(compiled: Compiled) -> None:
+    """What the residual decided is stored: rounded twice, two decisions could be two branches."""
+    _, body = compiled.kernels.source.split("CEED_QFUNCTION(jacobian)", 1)
+    loop = body.split("\n}\n", 1)[0].split("i++)", 1)[1]
+    assert "grad_dv" in loop
+    assert not re.search(r"[<>]", loop)
