@@ -65,6 +65,10 @@ MAX_ITERATIONS = 30
 #: Of the stress on the free sides, relative to the largest stress so far: rounding and no more.
 TOLERANCE = 1e-12
 
+#: Where the stress is a small difference of large numbers, rounding alone moves a free stretch by so
+#: much.
+SMALLEST_CHANGE = 1e-13
+
 #: A step that changes a free stretch by more than this has lost its way.
 LARGEST_CHANGE = 0.5
 
@@ -146,6 +150,8 @@ def _relax(kernels: PointKernels, mode: LoadingMode, H: Floats, scale: float) ->
         if not np.abs(change).max() < LARGEST_CHANGE:
             return None
         H[rows, columns] += change
+        if np.abs(change).max() < SMALLEST_CHANGE:
+            return H
     return None
 
 

