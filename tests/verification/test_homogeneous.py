@@ -62,8 +62,9 @@ def test_affine_displacement_is_exact_on_a_distorted_mesh(
     chosen: KernelSet, degree: int, distorted: Mesh
 ) -> None:
     """V05: the patch test.  Rounding alone is left, in proportion to the largest modulus."""
-    given = {name: tree(value) for name, value in chosen.material.examples[0].items()}
-    resolved = chosen.material.resolve(chosen.material.examples[0], chosen.choices)
+    example = chosen.material.examples_of(chosen.choices)[0]
+    given = {name: tree(value) for name, value in example.items()}
+    resolved = chosen.material.resolve(example, chosen.choices)
     stiffest = max(
         float(resolved[name])
         for parameter in chosen.material.kernel_parameters

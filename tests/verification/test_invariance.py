@@ -42,7 +42,9 @@ each_material = pytest.mark.parametrize("chosen", FINITE_STRAIN, ids=lambda chos
 
 
 def free_body(chosen: KernelSet, degree: int, cells: tuple[int, int, int] = (1, 1, 1)) -> Run:
-    given = {name: tree(value) for name, value in chosen.material.examples[0].items()}
+    given = {
+        name: tree(value) for name, value in chosen.material.examples_of(chosen.choices)[0].items()
+    }
     return start(
         problem(
             Box(cells=cells), degree, [], RegionMaterial(chosen.material, given, chosen.choices)
