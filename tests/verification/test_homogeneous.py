@@ -23,7 +23,14 @@ from tests.verification.cases import (
     tree,
 )
 
-KERNEL_SETS = [chosen for name in MODELS for chosen in find_kernel_sets(name)]
+#: Every kernel set at degree 2, and one of each model at the other degrees.
+PATCHES = [
+    (chosen, degree)
+    for name in MODELS
+    for k, chosen in enumerate(find_kernel_sets(name))
+    for degree in (1, 2, 3, 4)
+    if k == 0 or degree == 2
+]
 
 #: F - I of a state with stretch, shear and rotation.
 AFFINE = np.array([[0.30, 0.20, -0.10], [-0.05, 0.10, 0.15], [0.10, -0.20, -0.12]])
@@ -56,8 +63,9 @@ def affine(surface: str, H: Floats) -> BoundaryCondition:
     return displacement(surface, *rows)
 
 
-@pytest.mark.parametrize("degree", [1, 2, 3, 4])
-@pytest.mark.parametrize("chosen", KERNEL_SETS, ids=lambda chosen: chosen.name)
+@pytest.mark.parametrize(
+    ("chosen", "degree"), PATCHES, ids=[f"{chosen.name}-{degree}" for chosen, degree in PATCHES]
+)
 def test_affine_displacement_is_exact_on_a_distorted_mesh(
     chosen: KernelSet, degree: int, distorted: Mesh
 ) -> None:
