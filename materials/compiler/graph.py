@@ -115,11 +115,9 @@ class Graph:
         for node in self.live(outputs):
             if node not in image:
                 entry = self.nodes[node]
-                image[node] = (
-                    self.operation(entry.operation, *(image[x] for x in entry.operands))
-                    if entry.operands
-                    else node
-                )
+                operands = tuple(image[x] for x in entry.operands)
+                changed = operands != entry.operands
+                image[node] = self.operation(entry.operation, *operands) if changed else node
         return [image[node] for node in outputs]
 
     def _add(self, key: object, node: Node) -> int:

@@ -25,7 +25,12 @@ from elastane.materials.compiler.lower import (
     lower_plain,
 )
 from elastane.materials.compiler.qfunctions import QFunction, build_qfunctions
-from elastane.materials.compiler.split import count_flops, count_functions, jacobian_nodes, split
+from elastane.materials.compiler.split import (
+    count_flops,
+    count_functions,
+    divide,
+    jacobian_nodes,
+)
 from elastane.materials.kernels import code_hash, source_hash
 from elastane.materials.model import Choices, Material
 
@@ -49,7 +54,7 @@ def compile_material(material: Material, choices: Choices, folder: Path) -> tupl
     )
     formulas = add_history(material, choices, formulas)
     errors |= check_history(material, choices, formulas)
-    choice = split(formulas)
+    formulas, choice = divide(formulas)
     errors |= check_split(material, choices, formulas, choice)
     qfunctions = build_qfunctions(formulas, choice)
     graph = formulas.graph

@@ -15,7 +15,7 @@ PyTorch decides in the same way what a forward pass keeps for the backward pass
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
@@ -33,6 +33,12 @@ from elastane.materials.compiler.operations import FLOPS, LARGEST_BODY, OPERATIO
 #: Operations that one stored double is worth: 8 bytes at 12.5 GB/s take as long as about 30
 #: vectorised operations of a CPU core.
 STORAGE_COST = 30
+
+#: A state is stored once and used in so many applications of the Jacobian, or more.
+JACOBIANS_PER_RESIDUAL = 20
+
+#: Stored numbers above which another way to choose between branches is tried.
+MUCH_STORED = 20
 
 #: Variants of the tangent that are worth the time to factor them.
 NUM_PROMISING = 2
@@ -67,9 +73,14 @@ def split(formulas: Formulas) -> Split:
     """
     graph = formulas.graph
 
+    stress = set(graph.live(formulas.P))
+
     def price(candidate: Split) -> int:
         size = _largest_body(formulas, candidate)
-        return _price(graph, candidate) + (_UNBREAKABLE if size > LARGEST_BODY else 0)
+        further = (node for node in graph.live(candidate.stored) if node not in stress)
+        storing = _work(graph, further) // JACOBIANS_PER_RESIDUAL
+        too_long = _UNBREAKABLE if size > LARGEST_BODY else 0
+        return _price(graph, candidate) + storing + too_long
 
     def best(candidates: Iterable[Split]) -> list[Split]:
         return sorted(candidates, key=price)[:NUM_PROMISING]
@@ -133,13 +144,19 @@ def _price(graph: Graph, choice: Split) -> int:
     uses = Counter(choice.dP)
     for node in nodes:
         uses.update(node.operands)
-    work = sum(OPERATIONS[node.operation].cost for node in nodes if node.operands)
+    work = _work(graph, computed)
     fused = sum(
         any(uses[x] == 1 and graph.nodes[x].operation == "multiply" for x in node.operands)
         for node in nodes
         if node.operation in ("add", "subtract")
     )
     return STORAGE_COST * len(choice.stored) + work - fused
+
+
+def _work(graph: Graph, nodes: Iterable[int]) -> int:
+    """Return what nodes cost to compute."""
+    entries = (graph.nodes[node] for node in nodes)
+    return sum(OPERATIONS[entry.operation].cost for entry in entries if entry.operands)
 
 
 def cut(graph: Graph, dP: tuple[int, ...]) -> Split:
@@ -187,26 +204,59 @@ def cut(graph: Graph, dP: tuple[int, ...]) -> Split:
     return Split(stored, dP)
 
 
+def divide(formulas: Formulas) -> tuple[Formulas, Split]:
+    """Return formulas and their split; if much is stored, the cheaper of two ways to choose.
+
+    Numbers that choose add some work to the residual: it is worth it where many numbers depend on
+    one choice, as those of fibres do on whether they bear load.
+    """
+    choice = split(formulas)
+    other = _decide_once(formulas) if len(choice.stored) > MUCH_STORED else formulas
+    if other is formulas:
+        return formulas, choice
+    other_choice = split(other)
+    graph = formulas.graph
+    if _price(graph, other_choice) < _price(graph, choice):
+        return other, other_choice
+    return formulas, choice
+
+
+def _decide_once(formulas: Formulas) -> Formulas:
+    """Return formulas whose choices are made by numbers, 1 or 0, which can be stored.
+
+    Stress and tangent choose by the same ones.  Chains of rotations hold dozens of choices, none of
+    which the tangent needs: they stay as they are.
+    """
+    graph = formulas.graph
+    nodes = graph.live(formulas.dP)
+    tangent = depends_on(graph, nodes, "dH")
+    if len(nodes) - len(tangent) > LARGEST_STATE:
+        return formulas
+    results = graph.substitute((*formulas.P, *formulas.dP), _numbers(graph, nodes))
+    return replace(formulas, P=tuple(results[:9]), dP=tuple(results[9:]))
+
+
 def _decided(graph: Graph, dP: tuple[int, ...]) -> tuple[int, ...]:
-    """Return dP with choices between increments made by numbers, 1 or 0, which can be stored.
+    """Return dP with choices between increments made by numbers.
 
     What chooses between numbers of the state needs none: there the chosen number can be stored.
     """
     nodes = graph.live(dP)
     tangent = depends_on(graph, nodes, "dH")
-    state = depends_on(graph, nodes, "H") | depends_on(graph, nodes, "history")
-    choices = {
-        graph.nodes[node].operands[0]
-        for node in nodes
-        if node in tangent and graph.nodes[node].operation == "select"
-    }
+    return tuple(graph.substitute(dP, _numbers(graph, (x for x in nodes if x in tangent))))
+
+
+def _numbers(graph: Graph, nodes: Iterable[int]) -> dict[int, int]:
+    """Return the truth values by which nodes choose, each with its comparison of 1 or 0 with 0."""
+    choices = {graph.nodes[x].operands[0] for x in nodes if graph.nodes[x].operation == "select"}
+    order = graph.live(choices)
+    state = depends_on(graph, order, "H") | depends_on(graph, order, "history")
     zero, one = graph.constant(0.0), graph.constant(1.0)
-    numbers = {
+    return {
         choice: graph.operation("not_equal", graph.operation("select", choice, one, zero), zero)
         for choice in choices
         if choice in state and not _is_stored_truth(graph, choice)
     }
-    return tuple(graph.substitute(dP, numbers))
 
 
 def _is_stored_truth(graph: Graph, node: int) -> bool:
