@@ -41,7 +41,7 @@ from elastane.materials.compiler.pipeline import (
     enzyme_formulas,
 )
 from elastane.materials.compiler.qfunctions import build_qfunctions
-from elastane.materials.compiler.split import Split, count_flops, split
+from elastane.materials.compiler.split import Split, count_flops, divide
 from elastane.materials.kernels import find_kernels
 from elastane.materials.points import pointers, to_field
 
@@ -275,10 +275,16 @@ def computed_again(points: Points, chosen: KernelSet) -> Tangent:
     inputs = [graph.input(f"H_{i}{j}") for i in range(3) for j in range(3)]
     choice = Split(tuple(node for node in inputs if node in graph.live(dP)), dP)
     qfunctions = build_qfunctions(formulas, choice)
-    code = emit_file(graph, material, choices, qfunctions)
-    library = ctypes.CDLL(str(build_library(code, f"{chosen.name}-computed-again")))
+    half = half_of(chosen, emit_file(graph, material, choices, qfunctions))
+    library = ctypes.CDLL(str(build_library(half, f"{chosen.name}-computed-again")))
     names = ("residual", "jacobian")
     return points.tangent(library, names, len(choice.stored), example_context(chosen))
+
+
+def half_of(chosen: KernelSet, code: str) -> str:
+    """Return of generated C what a run builds."""
+    kernels = find_kernels(chosen.material, chosen.choices)
+    return replace(kernels, source=code).source_of(varying=False)
 
 
 def compile_seconds(chosen: KernelSet) -> dict[str, float]:
@@ -298,15 +304,15 @@ def compile_seconds(chosen: KernelSet) -> dict[str, float]:
     )
     law = COMPARISONS[by]
     timed("check", lambda: check_derivatives(material, choices, formulas, independent, law))
-    choice = timed("split", lambda: split(formulas))
+    formulas, choice = timed("split", lambda: divide(formulas))
     timed("check", lambda: check_split(material, choices, formulas, choice))
     code = timed(
         "emit",
         lambda: emit_file(formulas.graph, material, choices, build_qfunctions(formulas, choice)),
     )
     # What a run builds, as a text that the cache does not hold.
-    half = replace(find_kernels(material, choices), source=code).source_of(varying=False)
-    timed("C compiler", lambda: build_library(f"{half}\n/* {time.time_ns()} */\n", "timed"))
+    text = f"{half_of(chosen, code)}\n/* {time.time_ns()} */\n"
+    timed("C compiler", lambda: build_library(text, "timed"))
     return seconds
 
 

@@ -65,7 +65,7 @@ MAX_ITERATIONS = 30
 #: Of the stress on the free sides, relative to the largest stress so far: rounding and no more.
 TOLERANCE = 1e-12
 
-#: Where the stress is a small difference of large numbers, rounding moves a free stretch by so much.
+#: Where the stress is a small difference of large numbers, rounding moves a free stretch so much.
 SMALLEST_CHANGE = 1e-13
 
 #: A step that changes a free stretch by more than this has lost its way.
