@@ -24,7 +24,7 @@ from elastane.materials.compiler.evaluate import evaluate
 from elastane.materials.compiler.formulas import Formulas, build_formulas
 from elastane.materials.compiler.graph import Graph, log1p
 from elastane.materials.kernels import GENERATED, read_kernels
-from tests.materials.conftest import Array, Compiled
+from tests.materials.conftest import Array
 
 NEO_HOOKEAN = MODELS["neo-hookean"]
 
@@ -62,10 +62,18 @@ def neo_hookean() -> tuple[Formulas, Formulas]:
 # What is checked in ------------------------------------------------------------------------------
 
 
-def test_generated_c_is_what_the_energies_give(compiled: Compiled, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        # Seconds each: one set of each model here, the others among the long tests.
+        pytest.param(chosen, id=chosen.name, marks=[pytest.mark.long] if k else [])
+        for name in MODELS
+        for k, chosen in enumerate(build.find_kernel_sets(name))
+    ],
+)
+def test_generated_c_is_what_the_energies_give(chosen: build.KernelSet, tmp_path: Path) -> None:
     """To accept a difference: python -m elastane.materials.compiler."""
-    options = compiled.kernels.manifest["options"]
-    code, manifest = pipeline.compile_material(compiled.material, options, tmp_path)
+    code, manifest = pipeline.compile_material(chosen.material, chosen.choices, tmp_path)
     made, kept = ((folder / code.name).read_bytes() for folder in (tmp_path, GENERATED))
     assert made.splitlines() == kept.splitlines()
     assert made == kept
