@@ -1,7 +1,7 @@
 """What materials cost: nanoseconds of a tangent at a quadrature point, and seconds to compile.
 
 A QFunction runs over blocks of points as libCEED calls it, on one thread: in cache (one block again
-and again) and streaming (blocks that fill a gigabyte).  Of each pair that is compared, both run by
+and again) and streaming (blocks that fill 600 MB).  Of each pair that is compared, both run by
 turns in one process and the ratio is the median over turns; times are processor times.
 
 * generated against written by hand: `benchmarks/qfunctions`, the best of each;
@@ -54,8 +54,8 @@ BLOCK = 216
 #: Doubles in a cache line.
 LINE = 8
 
-#: Bytes that stream: several times the cache that a core has to itself.
-STREAMING_BYTES = 1_000_000_000
+#: Bytes that stream: more than all cores' cache.
+STREAMING_BYTES = 600_000_000
 
 #: Tangents written by hand: kernel set -> variant -> numbers stored.
 HAND_WRITTEN: Mapping[str, Mapping[str, int]] = {
@@ -248,10 +248,10 @@ def compare_models(turns: int) -> list[dict[str, Any]]:
         for chosen in find_kernel_sets(name):
             kernels = find_kernels(chosen.material, chosen.choices)
             points = Points(num_blocks_of(max(kernels.num_stored, 9)))
-            tangents = {
-                "generated": generated(points, chosen),
-                "computed again": computed_again(points, chosen),
-            }
+            tangents = {"generated": generated(points, chosen)}
+            if chosen.material.measure != "principal":
+                # With all rotations in it, C compilers take minutes for such a tangent.
+                tangents["computed again"] = computed_again(points, chosen)
             check_equal(tangents)
             rows.append(
                 {
@@ -367,13 +367,16 @@ def models_table(content: dict[str, Any]) -> str:
     ns = base["times"]["streaming"]["generated"]["ns"]["median"]
     for row in rows:
         streaming = row["times"]["streaming"]
-        ours, again = streaming["generated"], streaming["computed again"]
+        ours, again = streaming["generated"], "- | -"
+        if "computed again" in streaming:
+            other = streaming["computed again"]
+            again = f"{other['ns']['median']:.1f} | {other['ratio']['median']:.2f}"
         total = sum(content["compile_seconds"][row["kernels"]].values())
         lines.append(
             f"| {row['kernels']} | {row['num_stored']} | {row['flops']} "
             f"| {row['times']['in cache']['generated']['ns']['median']:.1f} "
             f"| {ours['ns']['median']:.1f} | {ours['ns']['median'] / ns:.2f} "
-            f"| {again['ns']['median']:.1f} | {again['ratio']['median']:.2f} | {total:.1f} |"
+            f"| {again} | {total:.1f} |"
         )
     return "\n".join(lines)
 

@@ -77,7 +77,10 @@ def factor(
     leaves, outputs = frozenset(leaves), tuple(outputs)
     # What one pass makes equal is one sum for the next.
     for number in range(NUM_PASSES):
+        before = outputs
         outputs = _Factoring(graph, outputs, leaves, share=number == share_at).outputs()
+        if outputs == before and (number >= share_at or share_at == NEVER):
+            break
     return outputs
 
 

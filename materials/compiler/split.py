@@ -38,7 +38,7 @@ STORAGE_COST = 30
 JACOBIANS_PER_RESIDUAL = 20
 
 #: Stored numbers above which another way to choose between branches is tried.
-MUCH_STORED = 20
+MUCH_STORED = 30
 
 #: Variants of the tangent that are worth the time to factor them.
 NUM_PROMISING = 2
