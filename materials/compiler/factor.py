@@ -262,14 +262,13 @@ class _Places(Generic[Key, Place]):
     def __init__(self) -> None:
         self._places: defaultdict[Key, set[Place]] = defaultdict(set)
         self._heap: list[tuple[int, Key]] = []
+        self._changed: set[Key] = set()
 
     def add(self, keys: Iterable[Key], place: Place) -> None:
         """Note that some things occur at a place."""
         for key in keys:
-            places = self._places[key]
-            places.add(place)
-            if len(places) > 1:
-                heapq.heappush(self._heap, (-len(places), key))
+            self._places[key].add(place)
+            self._changed.add(key)
 
     def discard(self, keys: Iterable[Key], place: Place) -> None:
         """Note that some things no longer occur at a place."""
@@ -278,6 +277,10 @@ class _Places(Generic[Key, Place]):
 
     def most_frequent(self) -> tuple[Key, list[Place]] | None:
         """Return what occurs most often and where, None if nothing occurs twice."""
+        for key in self._changed:
+            if len(self._places[key]) > 1:
+                heapq.heappush(self._heap, (-len(self._places[key]), key))
+        self._changed.clear()
         while self._heap:
             count, key = heapq.heappop(self._heap)
             places = self._places[key]
