@@ -14,7 +14,7 @@ PyTorch decides in the same way what a forward pass keeps for the backward pass
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -40,8 +40,10 @@ JACOBIANS_PER_RESIDUAL = 20
 #: Stored numbers above which another way to choose between branches is tried.
 MUCH_STORED = 30
 
-#: Variants of the tangent that are worth the time to factor them.
+#: Variants of the tangent that are worth the time to factor them; of one with more nodes than
+#: LONG_TANGENT, only the cheapest is.
 NUM_PROMISING = 2
+LONG_TANGENT = 1250
 
 #: Nodes that depend on the state alone beyond which they are not factored: principal axes are
 #: chains of rotations, which multiplied out are sums of thousands of terms.
@@ -66,13 +68,54 @@ class Split:
 
 
 def split(formulas: Formulas) -> Split:
-    """Return the cheapest split over all limits of accumulation and ways to factor.
+    """Return the cheapest split over all limits of accumulation and ways to factor."""
+    return _factored(formulas, _promising(formulas))
 
-    One that fits into C functions goes before one that does not, whatever either costs.  Only the
-    most promising variants are factored, before the cut and after it.
+
+def divide(formulas: Formulas) -> tuple[Formulas, Split]:
+    """Return formulas and their split; if much is stored, the cheaper of two ways to choose.
+
+    Numbers that choose add some work to the residual: it is worth it where many numbers depend on
+    one choice, as those of fibres do on whether they bear load.
     """
-    graph = formulas.graph
+    plain = _promising(formulas)
+    if len(plain[0].stored) > MUCH_STORED:
+        other = _decide_once(formulas)
+        others = _promising(other)
+        if _price(other.graph, others[0]) < _price(formulas.graph, plain[0]):
+            formulas, plain = other, others
+    return formulas, _factored(formulas, plain)
 
+
+def _promising(formulas: Formulas) -> list[Split]:
+    """Return the cheapest splits before any factoring, as many as are worth the time to factor."""
+    graph = formulas.graph
+    variants = [formulas.dP] + [accumulate(graph, formulas.dP, limit) for limit in LIMITS]
+    splits = sorted((cut(graph, dP) for dP in variants), key=_price_in(formulas))
+    nodes = graph.live(formulas.dP)
+    is_long = len(nodes) > LONG_TANGENT and not _given(graph, formulas.dP)
+    return splits[: 1 if is_long else NUM_PROMISING]
+
+
+def _factored(formulas: Formulas, plain: list[Split]) -> Split:
+    """Return the cheapest way to factor splits, before the cut and after it.
+
+    One that fits into C functions goes before one that does not, whatever either costs.
+    """
+    graph, price = formulas.graph, _price_in(formulas)
+    factored = [
+        cut(graph, factor(graph, x.dP, _given(graph, x.dP), share_at=k))
+        for x in plain
+        for k in SHARE_AT
+    ]
+    before = plain + sorted(factored, key=price)[:NUM_PROMISING]
+    again = [Split(x.stored, factor(graph, x.dP, x.stored)) for x in before]
+    return min(before + again, key=price)
+
+
+def _price_in(formulas: Formulas) -> Callable[[Split], int]:
+    """Return the price of a split, what the residual does for it included."""
+    graph = formulas.graph
     stress = set(graph.live(formulas.P))
 
     def price(candidate: Split) -> int:
@@ -82,18 +125,7 @@ def split(formulas: Formulas) -> Split:
         too_long = _UNBREAKABLE if size > LARGEST_BODY else 0
         return _price(graph, candidate) + storing + too_long
 
-    def best(candidates: Iterable[Split]) -> list[Split]:
-        return sorted(candidates, key=price)[:NUM_PROMISING]
-
-    variants = [formulas.dP] + [accumulate(graph, formulas.dP, limit) for limit in LIMITS]
-    plain = best(cut(graph, dP) for dP in variants)
-    factored = best(
-        cut(graph, factor(graph, x.dP, _given(graph, x.dP), share_at=k))
-        for x in plain
-        for k in SHARE_AT
-    )
-    again = [Split(x.stored, factor(graph, x.dP, x.stored)) for x in plain + factored]
-    return min(plain + factored + again, key=price)
+    return price
 
 
 def jacobian_nodes(graph: Graph, choice: Split) -> list[int]:
@@ -202,23 +234,6 @@ def cut(graph: Graph, dP: tuple[int, ...]) -> Split:
         and (graph.nodes[node].operation == "input" or needed + 1 not in reached)
     )
     return Split(stored, dP)
-
-
-def divide(formulas: Formulas) -> tuple[Formulas, Split]:
-    """Return formulas and their split; if much is stored, the cheaper of two ways to choose.
-
-    Numbers that choose add some work to the residual: it is worth it where many numbers depend on
-    one choice, as those of fibres do on whether they bear load.
-    """
-    choice = split(formulas)
-    other = _decide_once(formulas) if len(choice.stored) > MUCH_STORED else formulas
-    if other is formulas:
-        return formulas, choice
-    other_choice = split(other)
-    graph = formulas.graph
-    if _price(graph, other_choice) < _price(graph, choice):
-        return other, other_choice
-    return formulas, choice
 
 
 def _decide_once(formulas: Formulas) -> Formulas:
