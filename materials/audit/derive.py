@@ -27,7 +27,7 @@ from elastane.materials.compiler.formulas import (
 from elastane.materials.compiler.interpret import interpret
 from elastane.materials.compiler.native import NativeBuildError
 from elastane.materials.compiler.qfunctions import build_qfunctions
-from elastane.materials.compiler.split import split
+from elastane.materials.compiler.split import divide
 from elastane.materials.kernels import Kernels, QFunctionFields, find_kernels
 from elastane.materials.model import Choices, Material
 
@@ -169,7 +169,7 @@ def _kernels(material: Material, choices: Choices, formulas: Formulas) -> Kernel
             return find_kernels(material, choices)
         except RuntimeError:  # not checked in: a material that is not built in, or a new one
             pass
-    choice = split(formulas)
+    formulas, choice = divide(formulas)
     chosen = [q for q in build_qfunctions(formulas, choice) if q.name in FUNCTIONS]
     names = material.scalars(choices)
     bodies = [emit_function(formulas.graph, q, names, from_field=False) for q in chosen]
