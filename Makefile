@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 BIN := $(or $(ELASTANE_VENV),.venv)/bin
-LAYERS := solver materials meshes jobs
+LAYERS := solver materials meshes jobs benchmarks
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-long check types format clean

@@ -4,7 +4,7 @@ Memory is what a process holds, read from the operating system between phases, a
 was handed back; summed over ranks.  What the coarse matrix and its algebraic multigrid take is
 what goes when they are destroyed.
 
-    mpiexec -n 2 python -m mpi4py -m benchmarks.box
+    mpiexec -n 2 python -m mpi4py -m elastane.benchmarks.box
 """
 
 import argparse
@@ -16,8 +16,8 @@ from typing import Any
 from mpi4py import MPI
 from petsc4py import PETSc
 
-from benchmarks.machine import resident_bytes, write_results
-from benchmarks.problems import Listener, common_folder, cube
+from elastane.benchmarks.machine import resident_bytes, write_results
+from elastane.benchmarks.problems import Listener, common_folder, cube
 from elastane.solver.loading import Run
 
 #: Bytes per unknown beside the coarse matrix that a run may hold.

@@ -9,7 +9,7 @@ turns in one process and the ratio is the median over turns; times are processor
 * all models against neo-Hookean;
 * the stages of the compiler.
 
-    python -m benchmarks.materials
+    python -m elastane.benchmarks.materials
 """
 
 import argparse
@@ -26,7 +26,7 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.machine import spread, write_results
+from elastane.benchmarks.machine import spread, write_results
 from elastane.materials import MODELS
 from elastane.materials.compiler.accumulate import accumulate
 from elastane.materials.compiler.build import KernelSet, find_kernel_sets

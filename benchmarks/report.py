@@ -1,6 +1,6 @@
 """Write the tables of the pages from the numbers in benchmarks/results.
 
-python -m benchmarks.report
+python -m elastane.benchmarks.report
 """
 
 import json
@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks import box, materials, schwarz, tangent, verification
+from elastane.benchmarks import box, materials, schwarz, tangent, verification
 
 ROOT = Path(__file__).parent.parent
 

@@ -3,7 +3,7 @@
 J. Brown et al., arXiv:2204.01722, give the iterations to 1e-3 of p = 2 at thickness 0.2: 19 with
 BoomerAMG, 12 with GAMG, 8 with an exact coarse solve.
 
-    mpiexec -n 2 python -m mpi4py -m benchmarks.schwarz
+    mpiexec -n 2 python -m mpi4py -m elastane.benchmarks.schwarz
 """
 
 import argparse
@@ -12,8 +12,8 @@ from typing import Any
 
 from mpi4py import MPI
 
-from benchmarks.machine import write_results
-from benchmarks.problems import Listener, common_folder, schwarz_shell
+from elastane.benchmarks.machine import write_results
+from elastane.benchmarks.problems import Listener, common_folder, schwarz_shell
 from elastane.solver.loading import Run
 from elastane.solver.problem import LinearSettings, MultigridSettings
 

@@ -4,7 +4,7 @@ Both run by turns in one process; the ratio is the median over pairs.  What PETS
 from T-vector to L-vector and back, and one Python call.  Times are processor times of one thread,
 so that others on the machine disturb them little.
 
-    python -m benchmarks.tangent
+    python -m elastane.benchmarks.tangent
 """
 
 import argparse
@@ -14,8 +14,8 @@ from typing import Any
 
 from mpi4py import MPI
 
-from benchmarks.machine import spread, write_results
-from benchmarks.problems import Listener, common_folder, cube
+from elastane.benchmarks.machine import spread, write_results
+from elastane.benchmarks.problems import Listener, common_folder, cube
 from elastane.solver.ceed_mat import LOperator, LVector
 from elastane.solver.loading import Run
 

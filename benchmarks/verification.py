@@ -2,7 +2,7 @@
 
 Runs them, and writes down what every comparison finds.  Arguments go to pytest.
 
-    python -m benchmarks.verification
+    python -m elastane.benchmarks.verification
 """
 
 import sys
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.machine import write_results
+from elastane.benchmarks.machine import write_results
 
 FOLDER = "tests/verification"
 

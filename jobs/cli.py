@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
+from elastane.jobs.bench import BENCHMARKS, run_benchmark
 from elastane.jobs.faults import JobFileError
 from elastane.jobs.material_commands import add_commands
 from elastane.jobs.states import ExitCode
@@ -108,6 +109,10 @@ def _doctor(options: argparse.Namespace) -> ExitCode:
     return ExitCode.CONVERGED if is_able_to_solve(findings) else ExitCode.ENVIRONMENT
 
 
+def _bench(options: argparse.Namespace) -> ExitCode:
+    return run_benchmark(options.benchmark, options.arguments)
+
+
 def _parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
     common = argparse.ArgumentParser(add_help=False)
@@ -164,6 +169,15 @@ def _parser() -> argparse.ArgumentParser:
         "doctor", parents=[common], help="what is installed, what works, what is missing"
     )
     doctor.set_defaults(command=_doctor)
+
+    bench = commands.add_parser(
+        "bench", parents=[common], help="measure this machine: operators, solves, scaling"
+    )
+    bench.add_argument("benchmark", choices=BENCHMARKS, metavar="WHAT",
+                       help=f"one of {', '.join(BENCHMARKS)}")  # fmt: skip
+    bench.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...",
+                       help="of the benchmark; `elastane bench WHAT --help` lists them")  # fmt: skip
+    bench.set_defaults(command=_bench)
     return parser
 
 

@@ -175,11 +175,11 @@ def test_the_reference_of_materials_is_their_own(monkeypatch: pytest.MonkeyPatch
 
 def test_measured_tables_are_those_of_the_results(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(ROOT)
-    from benchmarks.report import PAGES, renewed
+    from elastane.benchmarks.report import PAGES, renewed
 
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
-        assert renewed(text) == text, "to renew: python -m benchmarks.report"
+        assert renewed(text) == text, "to renew: python -m elastane.benchmarks.report"
 
 
 def test_every_formula_function_is_named() -> None:

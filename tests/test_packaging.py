@@ -7,7 +7,7 @@ from pathlib import Path, PurePath
 import pytest
 
 ROOT = Path(__file__).parent.parent
-LAYERS = ("solver", "materials", "meshes", "jobs")
+LAYERS = ("solver", "materials", "meshes", "jobs", "benchmarks")
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
 
 

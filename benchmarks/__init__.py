@@ -1,0 +1,1 @@
+"""Times, rates, memory, iterations and counts, measured; results/ keeps them."""
