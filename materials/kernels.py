@@ -86,6 +86,16 @@ class Kernels:
         half = [text for text in functions if ("_field)(" in text.split("{")[0]) == varying]
         return "".join([heading, *half])
 
+    def function_source(self, name: str, *, varying: bool) -> str:
+        """Return the C of one function.
+
+        Args:
+            name: One of `functions`.
+            varying: As in `source_of`.
+        """
+        signature = f"CEED_QFUNCTION({name}{'_field' if varying else ''})"
+        return next(text for text in FUNCTION.split(self.source) if signature in text)
+
     def build(self, *, varying: bool = False) -> Path:
         """Return a shared library with half of the functions, built for this machine.
 

@@ -11,22 +11,24 @@ class Backend:
         resource: libCEED resource.
         vec_type: PETSc vector type.
         mat_type: PETSc type of assembled matrices.
+        fused: Whether our own kernels (`elastane.solver.fused`) apply the operators.
     """
 
     resource: str
     vec_type: str
     mat_type: str
+    fused: bool = False
 
 
 BACKENDS = {
-    "cpu": Backend("/cpu/self/avx/blocked", vec_type="standard", mat_type="aij"),
+    "cpu": Backend("/cpu/self/avx/blocked", vec_type="standard", mat_type="aij", fused=True),
     "cuda": Backend("/gpu/cuda/gen", vec_type="cuda", mat_type="aijcusparse"),
     "hip": Backend("/gpu/hip/gen", vec_type="hip", mat_type="aijhipsparse"),
 }
 
 
 def find_backend(name: str) -> Backend:
-    """Return the backend of that name, or the CPU backend of a raw libCEED resource.
+    """Return the backend of that name, or libCEED alone on the CPU resource given.
 
     Raises:
         ValueError: If there is none; the message lists those there are.

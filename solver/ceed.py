@@ -1,11 +1,14 @@
 """libCEED as the solver uses it: vectors over numpy memory, bases, QFunctions, operators.
 
-Every Q-vector lies in numpy memory of shape (num_elements, components, points): elements are
-contiguous, so that an operator over a range of elements is a slice, not a copy.
+Every Q-vector lies in numpy memory.  One that lasts comes in blocks of elements, of shape
+(num_blocks, points, components, lanes), as fused kernels read it, with a lane of its own for each
+element of a block (one element for libCEED alone); one that passes has shape (num_elements,
+components, points).  An operator over a range of elements works on a slice, not on a copy.
 """
 
 import ctypes
 import itertools
+import math
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -146,12 +149,33 @@ def offset_restriction(
     )
 
 
-def point_restriction(ceed: Ceed, memory: Floats) -> CeedRestriction:
+def point_restriction(ceed: Ceed, shape: tuple[int, ...]) -> CeedRestriction:
     """Return the restriction of Q-vector memory of shape (num_elements, components, points)."""
-    num_elements, num_components, num_points = memory.shape
+    num_elements, num_components, num_points = shape
     strides = np.array([1, num_points, num_components * num_points], dtype=np.int32)
     return ceed.StridedElemRestriction(
-        num_elements, num_points, num_components, memory.size, strides
+        num_elements, num_points, num_components, math.prod(shape), strides
+    )
+
+
+def block_restriction(ceed: Ceed, blocks: Floats, num_elements: int) -> CeedRestriction:
+    """Return the restriction of memory in blocks, see `block_field`."""
+    _, num_points, num_components, lanes = blocks.shape
+    if lanes == 1:
+        strides = np.array([num_components, 1, num_components * num_points], dtype=np.int32)
+        return ceed.StridedElemRestriction(
+            num_elements, num_points, num_components, blocks.size, strides
+        )
+    block, lane = np.divmod(np.arange(num_elements)[:, None], lanes)
+    offsets = (block * num_points + np.arange(num_points)) * num_components * lanes + lane
+    return ceed.ElemRestriction(
+        num_elements,
+        num_points,
+        num_components,
+        lanes,
+        blocks.size,
+        np.ascontiguousarray(offsets, dtype=np.int32).reshape(-1),
+        cmode=libceed.COPY_VALUES,
     )
 
 
@@ -244,6 +268,18 @@ def point_field(ceed: Ceed, memory: Floats, passive: bool = True) -> Field:
     return Field(
         NONE,
         memory.shape[1],
-        point_restriction(ceed, memory),
+        point_restriction(ceed, memory.shape),
         vector=shared_vector(ceed, memory) if passive else libceed.VECTOR_ACTIVE,
     )
+
+
+def block_field(ceed: Ceed, blocks: Floats, num_elements: int) -> Field:
+    """Return the passive field of memory in blocks.
+
+    Args:
+        ceed: The libCEED context.
+        blocks: Shape (num_blocks, points, components, lanes).
+        num_elements: Number of elements; the last block may have idle lanes.
+    """
+    restriction = block_restriction(ceed, blocks, num_elements)
+    return Field(NONE, blocks.shape[2], restriction, vector=shared_vector(ceed, blocks))

@@ -69,13 +69,14 @@ class LOperator:
 
     def __init__(self, ceed: Ceed, operators: Sequence[CeedOperator]) -> None:
         self._operator: CeedOperator = ceed.CompositeOperator()
-        self._is_zero = not operators
+        # libCEED keeps its operators alive, but not what belongs to them in Python.
+        self._terms = tuple(operators)
         for term in operators:
             self._operator.add_sub(term)
 
     def apply(self, u: LVector, v: LVector) -> None:
         """Overwrite v with the operator applied to u."""
-        if self._is_zero:
+        if not self._terms:
             v.petsc.zeroEntries()
         else:
             self._operator.apply(u.ceed, v.ceed)

@@ -128,6 +128,7 @@ class Run:
                 _materials(problem, self.topology),
                 self.topology.fields,
                 problem.loading.duration,
+                fused=backend.fused,
             )
             self.mechanics = Mechanics(
                 self.ceed,

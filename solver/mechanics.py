@@ -127,7 +127,7 @@ class Mechanics:
                 offsets = 3 * space.nodes[part.elements[elements]]
                 operator_of_identity(
                     self.ceed,
-                    Field(NONE, 3, point_restriction(self.ceed, values)),
+                    Field(NONE, 3, point_restriction(self.ceed, values.shape)),
                     Field(
                         INTERP,
                         3,

@@ -13,8 +13,9 @@ Layouts, fixed by the generated QFunctions (`elastane.materials.compiler`):
 * `history`: what a material remembers from the end of the last converged step.
 """
 
+import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import libceed
 import numpy as np
@@ -36,21 +37,30 @@ from elastane.solver.ceed import (
     Library,
     Points,
     basis,
+    block_field,
     node_restriction,
     offset_restriction,
     operator,
     point_field,
+    point_restriction,
     ranges,
     shared_vector,
     take_array,
     touch,
 )
+from elastane.solver.fused.kernel import FusedFunction, aligned, from_blocks, in_blocks
+from elastane.solver.fused.schedule import VECTOR_BYTES
+from elastane.solver.fused.source import Kernel
+from elastane.solver.fused.takeover import take_over
 from elastane.solver.problem import RegionMaterial
 from elastane.solver.sources import ANYWHERE, Places
 from elastane.solver.space import Space, tensor_interpolate
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+#: Elements of a block of the fused kernels in double precision.
+DOUBLE_LANES = VECTOR_BYTES // 8
 
 
 @dataclass
@@ -64,9 +74,13 @@ class Part:
         kernels: Generated QFunctions of the material.
         library: The same, compiled.
         context: Kernel parameters if they are the same everywhere, else None.
-        state: Stored state, shape (num_elements, num_stored, points).
-        history: What the material remembers, shape (num_elements, components, points).
-        parameters: Kernel parameters where they vary, shape (num_elements, count, points).
+        state: Stored state, shape (num_blocks, points, num_stored, lanes).
+        history: What the material remembers, shape (num_blocks, points, components, lanes).
+        parameters: Kernel parameters where they vary, shape (num_blocks, points, count, lanes).
+        context_values: Kernel parameters if they are the same everywhere, shape (count,).
+        geometry: What fused kernels have of the geometry, in blocks.
+        offsets: Places of the nodes in the L-vector, in blocks, by degree.
+        residual: The fused residual with its range of elements and memory for det F.
         vectors: The CeedVectors that the Jacobian reads, by name.
     """
 
@@ -79,11 +93,20 @@ class Part:
     state: Floats
     history: Floats
     parameters: Floats
+    context_values: Floats
+    geometry: Floats | None = None
+    offsets: dict[int, NDArray[np.int32]] = field(default_factory=dict)
+    residual: tuple[slice, Floats, CeedOperator] | None = None
     vectors: dict[str, CeedVector] = field(default_factory=dict)
 
     def function(self, name: str) -> str:
         """Return the name in the C source of the variant for these parameters."""
         return name if self.context is not None else f"{name}_field"
+
+    def blocks(self, elements: slice) -> slice:
+        """Return the blocks of a range of elements that begins with a block."""
+        lanes = self.state.shape[-1]
+        return slice(elements.start // lanes, -(-elements.stop // lanes))
 
 
 class Body:
@@ -97,6 +120,7 @@ class Body:
         materials: Pairs of a material and the elements that it fills.
         fields: Fields of the mesh, of the elements of this rank.
         duration: Time from load fraction 0 to 1, in s.
+        fused: Whether fused kernels apply residual and Jacobian.
     """
 
     def __init__(
@@ -108,14 +132,18 @@ class Body:
         materials: list[tuple[RegionMaterial, Ints]],
         fields: Mapping[str, MeshField],
         duration: float = 1.0,
+        *,
+        fused: bool = False,
     ) -> None:
         self.ceed = ceed
+        self.fused = fused
         self.geometry_degree = geometry_degree
         self.points = points
         self.materials = tuple(material for material, _ in materials)
         self._fields = fields
         self._duration = duration
         self._converged_load, self._time_increment = 0.0, 0.0
+        self._num_commits = 0
         self._geometry = Library.own("geometry")
         self.parts = [
             self._part(material, elements, coordinates)
@@ -128,7 +156,12 @@ class Body:
         kernels = find_kernels(material.model, material.options)
         num_elements, num_points = len(elements), len(self.points) ** 3
         varies = material.varies
-        initial_history = np.array(kernels.initial_history).reshape(1, -1, 1)
+        lanes = DOUBLE_LANES if self.fused else 1
+
+        def at_points(num_components: int) -> Floats:
+            return aligned((-(-num_elements // lanes), num_points, num_components, lanes), float)
+
+        count = len(kernels.parameters)
         part = Part(
             material=material,
             elements=elements,
@@ -137,13 +170,15 @@ class Body:
             kernels=kernels,
             library=Library(kernels.source_of(varying=varies), kernels.name),
             context=None,
-            state=np.zeros((num_elements, kernels.num_stored, num_points)),
-            history=np.tile(initial_history, (num_elements, 1, num_points)),
-            parameters=np.empty((num_elements, len(kernels.parameters) * varies, num_points)),
+            state=at_points(kernels.num_stored),
+            history=at_points(len(kernels.initial_history)),
+            parameters=at_points(count * varies),
+            context_values=np.zeros(count * (not varies)),
         )
+        part.history[:] = np.reshape(kernels.initial_history, (-1, 1))
         if not varies:
             part.context = self.ceed.QFunctionContext()
-            part.context.set_data(self._kernel_parameters(part, ANYWHERE)[0])
+            self._set_context(part)
         for name in ("state", "parameters"):
             part.vectors[name] = shared_vector(self.ceed, getattr(part, name))
         return part
@@ -153,23 +188,49 @@ class Body:
 
         Time goes by since the end of the last converged step, see `commit_history`.
         """
+        self._load_fraction = load_fraction
         self._time_increment = self._duration * (load_fraction - self._converged_load)
         for part in self.parts:
             changes = part.material.uses_time or part.material.model.depends_on_rate
             if part.context is not None:
                 if changes:
-                    part.context.set_data(self._kernel_parameters(part, ANYWHERE)[0])
+                    self._set_context(part)
             elif changes or load_fraction == 0.0:
                 for elements in ranges(len(part.elements)):
-                    part.parameters[elements] = self.parameters_at(
-                        part, elements, self.points, load_fraction
-                    )
+                    values = self.parameters_at(part, elements, self.points, load_fraction)
+                    part.parameters[part.blocks(elements)] = self._in_blocks(values)
                 touch(part.vectors["parameters"], part.parameters)
 
+    @property
+    def circumstances(self) -> tuple[float, float, int]:
+        """Return what tells whether parameters or histories may have changed."""
+        return self._load_fraction, self._time_increment, self._num_commits
+
+    def _set_context(self, part: Part) -> None:
+        part.context_values[:] = self._kernel_parameters(part, ANYWHERE)[0]
+        part.context.set_data(part.context_values)
+
+    def history_at(self, part: Part, points: Points) -> Floats:
+        """Return the history interpolated to points, shape (num_elements, points, components)."""
+        values = from_blocks(part.history, len(part.elements))
+        return tensor_interpolate(interpolation(self.points.xi, points.xi), values)
+
+    def _in_blocks(self, values: Floats) -> Floats:
+        """Return values of shape (num_elements, components, points) in blocks."""
+        return in_blocks(values.transpose(0, 2, 1), DOUBLE_LANES if self.fused else 1)
+
     def parameters_at(
-        self, part: Part, elements: slice, points: Points, load_fraction: float
+        self, part: Part, elements: slice, points: Points, load_fraction: float | None = None
     ) -> Floats:
-        """Return the kernel's parameters at points, shape (num_elements, count, points)."""
+        """Return the kernel's parameters at points, shape (num_elements, count, points).
+
+        Args:
+            part: The part.
+            elements: Some of its elements.
+            points: Where in the elements.
+            load_fraction: When; None for the load that is set.
+        """
+        load_fraction = self._load_fraction if load_fraction is None else load_fraction
         X = self.point_coordinates(part.coordinates[elements], points)
         fields = {}
         for name in part.material.fields:
@@ -221,39 +282,57 @@ class Body:
     def add_residual(self, space: Space, u: CeedVector, R: CeedVector) -> tuple[float, int]:
         """Add ∫ P(grad u) : grad v to R, and write the stored state.
 
-        It runs in transient operators: a lasting one would hold copies of its passive fields, a
-        sixth of the memory of a solve.
-
         Returns:
             The smallest det F at a quadrature point of this rank, -inf if one is not a number,
             and its element; inf and -1 on a rank without elements.
         """
         worst = np.inf, -1
         for part in self.parts:
-            # Adding to R, libCEED adds to the other outputs too.
-            part.state[:] = 0.0
-            for elements in ranges(len(part.elements)):
-                gradient = self._gradient(space, part, elements)
-                det_F = np.zeros((elements.stop - elements.start, 1, len(self.points) ** 3))
-                self._operator(
-                    part,
-                    "residual",
-                    gradient,
-                    self._inputs(part, elements, "history", "parameters"),
-                    [
-                        gradient,
-                        *self._slices(part, elements, "state"),
-                        point_field(self.ceed, det_F),
-                    ],
-                ).apply_add(u, R)
-                lowest = np.where(np.isnan(det_F), -np.inf, det_F).min(axis=(1, 2))
-                element = int(lowest.argmin())
-                worst = min(
-                    worst, (float(lowest[element]), int(part.elements[elements.start + element]))
-                )
+            if not self.fused:
+                # Adding to R, libCEED adds to the other outputs too.
+                part.state[:] = 0.0
+            for elements, det_F, residual in self._residuals(space, part):
+                residual.apply_add(u, R)
+                lowest, element = _lowest(det_F, elements.stop - elements.start)
+                worst = min(worst, (lowest, int(part.elements[elements.start + element])))
             # libCEED refreshes its copy of the state only if told that the memory changed.
             touch(part.vectors["state"], part.state)
         return worst
+
+    def _residuals(self, space: Space, part: Part) -> Iterator[tuple[slice, Floats, CeedOperator]]:
+        """Yield ranges of elements, memory for det F in blocks, and the residual there.
+
+        libCEED runs in transient operators: a lasting one would hold copies of its passive fields,
+        a sixth of the memory of a solve.
+        """
+        if self.fused:
+            if part.residual is None:
+                elements = slice(0, len(part.elements))
+                part.residual = elements, *self._residual(space, part, elements)
+            yield part.residual
+        else:
+            for elements in ranges(len(part.elements)):
+                yield elements, *self._residual(space, part, elements)
+
+    def _residual(self, space: Space, part: Part, elements: slice) -> tuple[Floats, CeedOperator]:
+        """Return memory for det F, in blocks, and the operator of a range of elements."""
+        state = part.state[part.blocks(elements)]
+        det_F = aligned((*state.shape[:2], 1, state.shape[3]), float)
+        gradient = self._gradient(space, part, elements)
+        outputs = [
+            gradient,
+            *self._slices(part, elements, "state"),
+            block_field(self.ceed, det_F, elements.stop - elements.start),
+        ]
+        names = ("history", "parameters")
+        if self.fused:
+            inputs = [self._no_qdata(part), *self._slices(part, elements, *names)]
+        else:
+            inputs = self._inputs(part, elements, *names)
+        residual = self._operator(part, "residual", gradient, inputs, outputs)
+        if self.fused:
+            take_over(residual, self._fused("residual", space, part, det_F=det_F))
+        return det_F, residual
 
     def jacobian(self, space: Space) -> list[CeedOperator]:
         """Return the operators du -> ∫ (∂P/∂F : grad du) : grad v at the stored state."""
@@ -261,8 +340,14 @@ class Body:
 
     def _lasting_jacobian(self, space: Space, part: Part) -> CeedOperator:
         gradient = self._gradient(space, part)
-        geometry = point_field(self.ceed, self.qdata(part.coordinates))
-        passive = [geometry, *self._passive(part, "state", "parameters")]
+        qdata = self._no_qdata(part)
+        passive = [qdata, *self._passive(part, "state", "parameters")]
+        if self.fused:
+            jacobian = self._operator(part, "jacobian", gradient, passive, [gradient])
+            take_over(jacobian, self._fused("jacobian", space, part))
+            return jacobian
+        memory = self.qdata(part.coordinates).reshape(-1)
+        qdata.vector.set_array(memory, cmode=libceed.USE_POINTER)
         jacobian = self._operator(part, "jacobian", gradient, passive, [gradient])
         if self.ceed.get_resource().startswith("/cpu/"):
             # Operators on CPUs copy a passive field at the first apply, and again only when its
@@ -270,8 +355,40 @@ class Body:
             du, dR = (self.ceed.Vector(3 * space.num_nodes) for _ in range(2))
             du.set_value(0.0)
             jacobian.apply(du, dR)
-            take_array(geometry.vector)
+            take_array(qdata.vector)
         return jacobian
+
+    def _fused(self, kind: str, space: Space, part: Part, **arrays: Floats) -> FusedFunction:
+        """Return a fused kernel of a part."""
+        kernel = self.fused_kernel(kind, part.material, space.degree)
+        if part.geometry is None:
+            nodes_or_qdata = part.coordinates
+            if not kernel.schedule.recompute_geometry:
+                nodes_or_qdata = self.qdata(part.coordinates).transpose(0, 2, 1)
+            part.geometry = in_blocks(nodes_or_qdata, kernel.lanes)
+        if space.degree not in part.offsets:
+            offsets = 3 * space.nodes[part.elements, :, None]
+            part.offsets[space.degree] = in_blocks(offsets.astype(np.int32), kernel.lanes)
+        arrays |= {
+            "geometry": part.geometry,
+            "state": part.state,
+            "history": part.history,
+            "parameters": part.parameters,
+        }
+        return FusedFunction(
+            kernel, part.offsets[space.degree], len(part.elements), arrays, part.context_values
+        )
+
+    def fused_kernel(self, kind: str, material: RegionMaterial, degree: int) -> Kernel:
+        """Return the fused kernel of a material in double precision."""
+        return Kernel.of(
+            kind,
+            find_kernels(material.model, material.options),
+            varying=material.varies,
+            degree=degree,
+            num_points_1d=len(self.points),
+            geometry_degree=self.geometry_degree,
+        )
 
     def jacobian_ranges(self, space: Space) -> Iterator[CeedOperator]:
         """Yield the same as `jacobian`, in transient operators over ranges of elements."""
@@ -313,9 +430,10 @@ class Body:
         """
         for part in self.parts:
             for elements in ranges(len(part.elements)) if part.history.size else ():
-                history = self._at_points(space, part, elements, u, "update", part.history.shape[1])
-                part.history[elements] = history
+                history = self._at_points(space, part, elements, u, "update", part.history.shape[2])
+                part.history[part.blocks(elements)] = self._in_blocks(history)
         self._converged_load = load_fraction
+        self._num_commits += 1
         self.set_load(load_fraction)
 
     def _at_points(
@@ -411,21 +529,36 @@ class Body:
     def _passive(self, part: Part, *names: str) -> list[Field]:
         """Return the passive fields of a part; those without components are left out."""
         return [
-            Field(NONE, memory.shape[1], point_field(self.ceed, memory).restriction,
-                  vector=part.vectors[name])
+            replace(block_field(self.ceed, blocks, len(part.elements)), vector=part.vectors[name])
             for name in names
-            if (memory := getattr(part, name)).shape[1]
-        ]  # fmt: skip
+            if (blocks := getattr(part, name)).shape[2]
+        ]
 
     def _inputs(self, part: Part, elements: slice, *names: str) -> list[Field]:
         """Return the passive inputs of a range of elements, the quadrature data first."""
         geometry = point_field(self.ceed, self.qdata(part.coordinates[elements]))
         return [geometry, *self._slices(part, elements, *names)]
 
+    def _no_qdata(self, part: Part) -> Field:
+        """Return the field of the quadrature data of a part with a vector that has no memory."""
+        shape = (len(part.elements), 10, len(self.points) ** 3)
+        vector = self.ceed.Vector(math.prod(shape))
+        return Field(NONE, 10, point_restriction(self.ceed, shape), vector=vector)
+
     def _slices(self, part: Part, elements: slice, *names: str) -> list[Field]:
         """Return the fields of a range of elements; those without components are left out."""
         return [
-            point_field(self.ceed, memory[elements])
+            block_field(self.ceed, blocks[part.blocks(elements)], elements.stop - elements.start)
             for name in names
-            if (memory := getattr(part, name)).shape[1]
+            if (blocks := getattr(part, name)).shape[2]
         ]
+
+
+def _lowest(det_F: Floats, num_elements: int) -> tuple[float, int]:
+    """Return the smallest value in blocks of one component, -inf for NaN, and its element."""
+    # To numpy, NaN is the smallest.
+    place = int(det_F.argmin())
+    value = float(det_F.flat[place])
+    block, _, _, lane = np.unravel_index(place, det_F.shape)
+    element = min(int(block) * det_F.shape[-1] + int(lane), num_elements - 1)
+    return -np.inf if np.isnan(value) else value, element

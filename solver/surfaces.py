@@ -140,7 +140,7 @@ class Surface:
         forces = np.ascontiguousarray(forces)
         operator_of_identity(
             ceed,
-            Field(NONE, 3, point_restriction(ceed, forces)),
+            Field(NONE, 3, point_restriction(ceed, forces.shape)),
             self.fields(ceed, space)[INTERP],
         ).apply_add(shared_vector(ceed, forces), f)
 

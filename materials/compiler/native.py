@@ -10,6 +10,7 @@ import platform
 import shlex
 import shutil
 import subprocess
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -45,19 +46,28 @@ class NativeBuildError(RuntimeError):
     """A C source could not be built on this machine."""
 
 
-def build_library(source: str, name: str, *, single: bool = False) -> Path:
+def build_library(
+    source: str,
+    name: str,
+    *,
+    single: bool = False,
+    compilers: Sequence[str] = COMPILERS,
+    flags: Sequence[str] = (),
+) -> Path:
     """Return a shared library built from C99 source, from the cache if it was built before.
 
     Args:
         source: Text of the source.
         name: Used in file names only.
         single: Whether the numbers of a generated QFunction are `float`.
+        compilers: Tried in this order where $CC is not set.
+        flags: Flags beside FLAGS and those for this processor.
 
     Raises:
         NativeBuildError: If there is no compiler or it refuses the source.
     """
-    compiler = find_compiler()
-    command = [*compiler, *FLAGS, *_machine_flags(compiler)]
+    compiler = find_compiler(compilers)
+    command = [*compiler, *FLAGS, *_machine_flags(compiler), *flags]
     if single:
         source, name = SINGLE_PRECISION + source, f"{name}-single"
         # Only gcc has it; elsewhere constants stay doubles, which is slower but no less accurate.
@@ -77,8 +87,8 @@ def build_library(source: str, name: str, *, single: bool = False) -> Path:
     return library
 
 
-def find_compiler() -> tuple[str, ...]:
-    """Return the command of the C compiler: $CC, or the first of COMPILERS on the path.
+def find_compiler(candidates: Sequence[str] = COMPILERS) -> tuple[str, ...]:
+    """Return the command of the C compiler: $CC, or the first candidate on the path.
 
     Raises:
         NativeBuildError: If there is none.
@@ -90,12 +100,12 @@ def find_compiler() -> tuple[str, ...]:
         if found is None:
             raise NativeBuildError(f"no C compiler: CC={chosen} is not a program on the path")
         return (found, *arguments)
-    for candidate in COMPILERS:
+    for candidate in candidates:
         found = shutil.which(candidate)
         if found is not None:
             return (found,)
     raise NativeBuildError(
-        f"no C compiler: none of {', '.join(COMPILERS)} is on the path; install gcc, load the "
+        f"no C compiler: none of {', '.join(candidates)} is on the path; install gcc, load the "
         "compiler's module, or set CC"
     )
 

@@ -1,0 +1,188 @@
+"""The Jacobian of a multigrid level by fused kernels, in single precision as a rule.
+
+A level has quadrature points of its own, p + 1 in each direction for its degree p.  There it
+evaluates the material at the displacement of the finest space, so that coarse levels cost as much
+less as they have fewer unknowns, and nothing is carried from the points of the finest level.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from elastane.solver.ceed import Points
+from elastane.solver.fused.kernel import FusedFunction, aligned, in_blocks
+from elastane.solver.fused.source import Kernel
+from elastane.solver.operators import Body, Part
+from elastane.solver.space import Space
+
+Floats = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
+
+#: Kernels of every level, and of that of degree 1.
+KINDS = ("state", "jacobian", "diagonal")
+COARSEST_KINDS = (*KINDS, "matrices")
+
+
+def level_kernels(
+    body_kernel: Callable[[str, int], Kernel], degree: int, fine_degree: int, *, single: bool = True
+) -> dict[str, Kernel]:
+    """Return the kernels of a level by kind.
+
+    Args:
+        body_kernel: Returns the kernel of a kind and a degree at the points of the finest level.
+        degree: Degree of the level.
+        fine_degree: Degree of the displacement, where the state is evaluated.
+        single: Whether numbers are `float`.
+    """
+    return {
+        kind: replace(
+            body_kernel(kind, fine_degree if kind == "state" else degree),
+            num_points_1d=degree + 1,
+            single=single,
+        )
+        for kind in (COARSEST_KINDS if degree == 1 else KINDS)
+    }
+
+
+class FusedLevel:
+    """The Jacobian of a level on this rank.
+
+    Args:
+        body: The body.
+        space: The space of the level.
+        fine: The space of the displacement.
+        single: Whether numbers are `float`.
+
+    Attributes:
+        space: The space of the level.
+        dtype: Type of its numbers.
+    """
+
+    def __init__(self, body: Body, space: Space, fine: Space, *, single: bool = True) -> None:
+        self.space = space
+        self._body = body
+        self._points = Points.gauss(space.degree + 1)
+        self._parts = [
+            _LevelPart(body, part, space, fine, self._points, single=single) for part in body.parts
+        ]
+        self.dtype = np.dtype(np.float32 if single else np.float64)
+        self._u = np.zeros(3 * fine.num_nodes, dtype=self.dtype)
+        self._nothing = np.zeros(0, dtype=self.dtype)
+
+    def update(self, u: Floats) -> None:
+        """Evaluate the material at a displacement.
+
+        Args:
+            u: L-vector of the finest space, shape (num_nodes, 3).
+        """
+        self._u[:] = u.reshape(-1)
+        for part in self._parts:
+            part.update_materials()
+            part.call("state", self._u, self._nothing)
+
+    def apply_add(self, x: Array, y: Array) -> None:
+        """Add the Jacobian times x to y, L-vectors of this level."""
+        for part in self._parts:
+            part.call("jacobian", x, y)
+
+    def add_diagonal(self, d: Array) -> None:
+        """Add the diagonal of the Jacobian to the L-vector d."""
+        for part in self._parts:
+            part.call("diagonal", self._nothing, d)
+
+    def element_matrices(self) -> Array:
+        """Return the element matrices of degree 1.
+
+        Returns:
+            Shape (num_elements, 24, 24) with index 3 node + component, for the elements of this
+            rank in their order.
+        """
+        matrices = np.zeros((len(self.space.nodes), 24, 24), dtype=self.dtype)
+        for part in self._parts:
+            if len(self._parts) == 1:
+                part.call("matrices", self._nothing, matrices)
+            else:
+                some = np.zeros((len(part.elements), 24, 24), dtype=self.dtype)
+                part.call("matrices", self._nothing, some)
+                matrices[part.elements] = some
+        return matrices
+
+    def flops(self, kind: str = "jacobian") -> int:
+        """Return the floating-point operations of one call of a kernel on this rank."""
+        return sum(part.functions[kind].flops for part in self._parts if kind in part.functions)
+
+    def bytes(self, kind: str = "jacobian") -> int:
+        """Return the bytes of one call beside the L-vectors."""
+        return sum(part.functions[kind].bytes for part in self._parts if kind in part.functions)
+
+
+class _LevelPart:
+    """The elements of one material on one level."""
+
+    def __init__(
+        self, body: Body, part: Part, space: Space, fine: Space, points: Points, *, single: bool
+    ) -> None:
+        self.elements = part.elements
+        self._body, self._part, self._points = body, part, points
+        self._circumstances: tuple[float, float, int] | None = None
+
+        def kernel(kind: str, degree: int) -> Kernel:
+            return body.fused_kernel(kind, part.material, degree)
+
+        kernels = level_kernels(kernel, space.degree, fine.degree, single=single)
+        jacobian = kernels["jacobian"]
+        lanes, dtype = jacobian.lanes, jacobian.dtype
+        num_elements = len(part.elements)
+        num_blocks = -(-num_elements // lanes)
+        self._context = part.context_values.astype(dtype)
+        self._arrays = {
+            name: aligned((num_blocks, len(points) ** 3, size, lanes), dtype)
+            for name, size in {**dict(kernels["state"].inputs), **dict(jacobian.inputs)}.items()
+        }
+        self._arrays["geometry"] = in_blocks(self._geometry(jacobian).astype(dtype), lanes)
+        offsets = {
+            s.degree: in_blocks((3 * s.nodes[part.elements, :, None]).astype(np.int32), lanes)
+            for s in (space, fine)
+        }
+        self.functions = {
+            kind: FusedFunction(
+                kernel, offsets[kernel.degree], num_elements, self._arrays, self._context
+            )
+            for kind, kernel in kernels.items()
+            if kind != "state" or kernel.outputs
+        }
+
+    def _geometry(self, kernel: Kernel) -> Floats:
+        coordinates = self._part.coordinates
+        if kernel.schedule.recompute_geometry:
+            # Around the middle of each element, so that single precision keeps its shape.
+            return coordinates - coordinates.mean(axis=1, keepdims=True)
+        return self._body.qdata(coordinates, self._points).transpose(0, 2, 1)
+
+    def update_materials(self) -> None:
+        """Take over parameters and histories that have changed."""
+        if self._circumstances == self._body.circumstances:
+            return
+        first, self._circumstances = self._circumstances is None, self._body.circumstances
+        part, arrays = self._part, self._arrays
+        self._context[:] = part.context_values
+        changes = part.material.uses_time or part.material.model.depends_on_rate
+        if part.context is None and (first or changes):
+            elements = slice(0, len(part.elements))
+            values = self._body.parameters_at(part, elements, self._points)
+            _replace(arrays["parameters"], values.transpose(0, 2, 1))
+        if "history" in arrays:
+            _replace(arrays["history"], self._body.history_at(part, self._points))
+
+    def call(self, kind: str, u: Array, v: Array) -> None:
+        """Call a kernel, unless the material has none of that kind."""
+        if kind in self.functions:
+            self.functions[kind](u, v)
+
+
+def _replace(blocks: Array, values: Floats) -> None:
+    """Overwrite values in blocks by others of shape (num_elements, points, components)."""
+    blocks[:] = in_blocks(values.astype(blocks.dtype), blocks.shape[-1])

@@ -1,0 +1,283 @@
+"""The C of a fused kernel, with what it costs.
+
+    settings + nodal basis + QFunction of the material + elements.h + the loop of the kind
+
+Everything is a constant to the compiler: degree, points, matrices, sizes of the stored set.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from elastane.materials.kernels import Kernels
+from elastane.meshes.lagrange import differentiation, gauss, gauss_lobatto, interpolation
+from elastane.solver.fused.schedule import VECTOR_BYTES, Schedule, default_schedule
+
+Floats = NDArray[np.float64]
+
+FOLDER = Path(__file__).parent
+
+#: Contractions hold so many vectors in registers and on the stack.
+LARGEST_NUM_POINTS_1D = 16
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of kernel.
+
+    Attributes:
+        loop: Name of the function and of the C file with the loop over blocks.
+        qfunction: The QFunction inside.
+        adds: Whether it adds the divergence of the first output to an L-vector.
+        keeps: Which of the other outputs it keeps, those first.
+    """
+
+    loop: str
+    qfunction: str
+    adds: bool = False
+    keeps: tuple[str, ...] = ()
+
+
+#: What can be fused.  `state` writes what the residual stores, at points of its own.
+KINDS = {
+    "residual": Kind("apply", "residual", adds=True, keeps=("state", "det_F")),
+    "state": Kind("apply", "residual", keeps=("state",)),
+    "jacobian": Kind("apply", "jacobian", adds=True),
+    "diagonal": Kind("diagonal", "jacobian"),
+    "matrices": Kind("matrices", "jacobian"),
+}
+
+#: Mathematical functions of the generated C; `simd` tells gcc of glibc's vector variants, which
+#: glibc itself declares under -ffast-math only.
+PRELUDE = """\
+#include <math.h>
+#if defined(__GLIBC__) && defined(__x86_64__) && !defined(__clang__)
+#define VECTORISED __attribute__((simd("notinbranch")))
+VECTORISED double log(double);
+VECTORISED double exp(double);
+VECTORISED double sin(double);
+VECTORISED double cos(double);
+VECTORISED double pow(double, double);
+VECTORISED float logf(float);
+VECTORISED float expf(float);
+VECTORISED float sinf(float);
+VECTORISED float cosf(float);
+VECTORISED float powf(float, float);
+#endif
+#include <tgmath.h>
+#define CEED_QFUNCTION(name) static inline __attribute__((always_inline)) int name
+#define CeedPragmaSIMD _Pragma("omp simd")
+typedef int CeedInt;
+typedef real CeedScalar;
+"""
+
+#: A number with a decimal point or an exponent, as the material compiler writes them.
+NUMBER = re.compile(r"(?<![\w.])(?:\d+\.\d*(?:e[+-]?\d+)?|\d+e[+-]?\d+)(?![\w.])")
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A fused kernel: all that its C depends on.
+
+    Attributes:
+        kind: One of KINDS.
+        kernels: The QFunctions of the material.
+        varying: Whether the parameters of the material come from a field at the points.
+        degree: Degree p of the displacement.
+        num_points_1d: Gauss points per direction.
+        geometry_degree: Degree of the element maps.
+        schedule: How it is done.
+        single: Whether numbers are `float`.
+    """
+
+    kind: str
+    kernels: Kernels
+    varying: bool
+    degree: int
+    num_points_1d: int
+    geometry_degree: int
+    schedule: Schedule
+    single: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        kind: str,
+        kernels: Kernels,
+        *,
+        varying: bool,
+        degree: int,
+        num_points_1d: int,
+        geometry_degree: int,
+        single: bool = False,
+    ) -> "Kernel":
+        """Return the kernel with the default schedule."""
+        schedule = default_schedule(geometry_degree)
+        return cls(kind, kernels, varying, degree, num_points_1d, geometry_degree, schedule, single)
+
+    @property
+    def dtype(self) -> np.dtype[np.floating]:
+        """Return the type of its numbers."""
+        return np.dtype(np.float32 if self.single else np.float64)
+
+    @property
+    def lanes(self) -> int:
+        """Return the number of elements in a block."""
+        return VECTOR_BYTES // self.dtype.itemsize
+
+    @property
+    def name(self) -> str:
+        """Return a name for files."""
+        precision = "single" if self.single else "double"
+        place = f"p{self.degree}-q{self.num_points_1d}-g{self.geometry_degree}"
+        return f"{self.kernels.name}-{self.kind}-{place}-{precision}"
+
+    @property
+    def inputs(self) -> tuple[tuple[str, int], ...]:
+        """Return the arrays at points that it reads beside gradient and qdata: name, components."""
+        fields = self.kernels.functions[KINDS[self.kind].qfunction].inputs[2:]
+        return (*fields, ("parameters", len(self.kernels.parameters))) if self.varying else fields
+
+    @property
+    def outputs(self) -> tuple[tuple[str, int], ...]:
+        """Return the arrays at points that it writes."""
+        keeps = KINDS[self.kind].keeps
+        return tuple((name, size) for name, size in self._written if name in keeps)
+
+    @property
+    def _written(self) -> tuple[tuple[str, int], ...]:
+        """Return what the QFunction writes beside the gradient."""
+        return self.kernels.functions[KINDS[self.kind].qfunction].outputs[1:]
+
+    @property
+    def geometry_components(self) -> tuple[int, int]:
+        """Return the shape of the geometry of an element: nodes and coordinates, or qdata."""
+        if self.schedule.recompute_geometry:
+            return (self.geometry_degree + 1) ** 3, 3
+        return self.num_points_1d**3, 10
+
+    @property
+    def flops(self) -> int:
+        """Return the floating-point operations for one element, a quotient counted as one."""
+        n, q = self.degree + 1, self.num_points_1d
+        points = q**3
+        qfunction = self.kernels.flops[KINDS[self.kind].qfunction] * points
+        gradient = 2 * 3 * (n**3 * q + n**2 * q**2 + n * q**3 + 3 * q**4)
+        return (
+            self._geometry_flops
+            + {
+                "residual": 2 * gradient + qfunction,
+                "state": gradient + qfunction,
+                "jacobian": 2 * gradient + qfunction,
+                "diagonal": 9 * qfunction
+                + 3 * (3 * points + 6 * 2 * (n * q**3 + n**2 * q**2 + n**3 * q)),
+                "matrices": 9 * qfunction + points * 9 * n**3 * (15 + 6 * n**3),
+            }[self.kind]
+        )
+
+    @property
+    def _geometry_flops(self) -> int:
+        if not self.schedule.recompute_geometry:
+            return 0
+        n, q = self.geometry_degree + 1, self.num_points_1d
+        inverse = 45 * q**3
+        if n == 2:
+            return inverse + 9 * (8 + 8 * q + 4 * q**2)
+        return inverse + 2 * 3 * (n**3 * q + n**2 * q**2 + n * q**3 + 3 * q**4)
+
+    @property
+    def bytes(self) -> int:
+        """Return the bytes of an element beside the L-vectors, each counted once."""
+        nodes, components = self.geometry_components
+        at_points = sum(size for _, size in (*self.inputs, *self.outputs))
+        numbers = nodes * components + at_points * self.num_points_1d**3
+        if self.kind == "matrices":
+            return self.dtype.itemsize * (numbers + 9 * (self.degree + 1) ** 6)
+        return self.dtype.itemsize * numbers + 4 * (self.degree + 1) ** 3
+
+    @property
+    def source(self) -> str:
+        """Return its C."""
+        kind, qfunction = KINDS[self.kind], self._qfunction
+        loop = FOLDER / f"{kind.loop}.c"
+        settings = {
+            "NODES_1D": self.degree + 1,
+            "POINTS_1D": self.num_points_1d,
+            "GEOMETRY_NODES_1D": (self.geometry_degree + 1) * self.schedule.recompute_geometry,
+            "LANES": self.lanes,
+            "PREFETCH": self.schedule.prefetch,
+            "FUNCTION": KINDS[self.kind].qfunction + "_field" * self.varying,
+            "INPUTS": "".join(f"{size}, " for _, size in self.inputs),
+            "OUTPUTS": "".join(f"{size}, " for _, size in self._written),
+            "NUM_WRITTEN": sum(size for _, size in self._written),
+            "NUM_KEPT": len(self.outputs),
+            "ADDS": int(kind.adds),
+        }
+        return "\n".join(
+            [
+                self._heading,
+                f"typedef {'float' if self.single else 'double'} real;",
+                *(f"#define {name} {value}" for name, value in settings.items()),
+                *(_table(name, values) for name, values in self._tables.items()),
+                PRELUDE,
+                _in_single_precision(qfunction) if self.single else qfunction,
+                (FOLDER / "elements.h").read_text(encoding="utf-8"),
+                loop.read_text(encoding="utf-8"),
+            ]
+        )
+
+    @property
+    def _qfunction(self) -> str:
+        return self.kernels.function_source(KINDS[self.kind].qfunction, varying=self.varying)
+
+    @property
+    def _heading(self) -> str:
+        return (
+            f"/* {self.kind} of {self.kernels.name}, degree {self.degree}, {self.num_points_1d}^3 "
+            f"points, element maps of degree {self.geometry_degree}.\n"
+            " *\n"
+            f" * For each element: {self.flops} floating-point operations, {self.bytes} bytes beside "
+            "the L-vectors.\n"
+            f" * {self.schedule}\n"
+            " */"
+        )
+
+    @property
+    def _tables(self) -> dict[str, Floats]:
+        nodes, _ = gauss_lobatto(self.degree + 1)
+        points, weights = gauss(self.num_points_1d)
+        values, gradients = interpolation(nodes, points), differentiation(nodes, points)
+        tables = {"INTERPOLATION": values, "DERIVATIVE": differentiation(points, points)}
+        if self.schedule.recompute_geometry:
+            geometry_nodes, _ = gauss_lobatto(self.geometry_degree + 1)
+            tables["GEOMETRY_INTERPOLATION"] = interpolation(geometry_nodes, points)
+            tables["WEIGHTS"] = weights
+        if self.kind == "diagonal":
+            tables["PRODUCTS"] = np.stack([values**2, values * gradients, gradients**2])
+        if self.kind == "matrices":
+            factors = [(gradients if a == d else values) for a in range(3) for d in range(3)]
+            along = np.array(factors).reshape(3, 3, *values.shape)  # [derivative, direction]
+            tables["GRADIENTS"] = np.einsum(
+                "axi,ayj,azk->zyxkjia", along[:, 0], along[:, 1], along[:, 2]
+            ).reshape(len(points) ** 3, len(nodes) ** 3, 3)
+        return tables
+
+
+def _in_single_precision(text: str) -> str:
+    """Return C whose constants are `float`, so that no operation is done in `double`."""
+    return NUMBER.sub(lambda number: f"{number.group()}f", text)
+
+
+def _table(name: str, values: Floats) -> str:
+    """Return an array as a constant in C."""
+    sizes = "".join(f"[{size}]" for size in values.shape)
+    return f"static const real {name}{sizes} = {_initialiser(values)};"
+
+
+def _initialiser(values: Floats) -> str:
+    if values.ndim == 0:
+        return repr(float(values))
+    return "{" + ", ".join(_initialiser(row) for row in values) + "}"
