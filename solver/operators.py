@@ -207,6 +207,7 @@ class Body:
         return self._load_fraction, self._time_increment, self._num_commits
 
     def _set_context(self, part: Part) -> None:
+        assert part.context is not None
         part.context_values[:] = self._kernel_parameters(part, ANYWHERE)[0]
         part.context.set_data(part.context_values)
 

@@ -1,5 +1,7 @@
-"""Fused operators for CPUs: gather, gradient, QFunction, divergence and scatter in one pass over
-blocks of elements, an element in each SIMD lane.
+"""Fused operators for CPUs.
+
+Gather, gradient, QFunction, divergence and scatter are one pass over blocks of elements, with an
+element in each SIMD lane:
 
     source.py     the C of a kernel, and its operations and bytes
     schedule.py   how it is done, as data

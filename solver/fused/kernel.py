@@ -1,4 +1,4 @@
-"""Fused kernels at work: compiled, with the arrays of their elements, called from Python or libCEED."""
+"""Fused kernels at work: compiled, and bound to the arrays of their elements."""
 
 import ctypes
 from collections.abc import Mapping, Sequence

@@ -239,8 +239,8 @@ class Kernel:
             f"/* {self.kind} of {self.kernels.name}, degree {self.degree}, {self.num_points_1d}^3 "
             f"points, element maps of degree {self.geometry_degree}.\n"
             " *\n"
-            f" * For each element: {self.flops} floating-point operations, {self.bytes} bytes beside "
-            "the L-vectors.\n"
+            f" * For each element: {self.flops} floating-point operations and {self.bytes} bytes, "
+            "beside the L-vectors.\n"
             f" * {self.schedule}\n"
             " */"
         )

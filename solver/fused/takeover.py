@@ -17,18 +17,19 @@ from elastane.solver.fused.kernel import FusedFunction
 SOURCE = Path(__file__).with_name("takeover.c")
 
 
+#: What takeover.c calls.
+LIBCEED_FUNCTIONS = (
+    "CeedVectorGetArrayRead",
+    "CeedVectorRestoreArrayRead",
+    "CeedVectorGetArray",
+    "CeedVectorRestoreArray",
+)
+
+
 class _Library(ctypes.Structure):
     """`Library` of takeover.c."""
 
-    _fields_ = tuple(
-        (name, ctypes.c_void_p)
-        for name in (
-            "CeedVectorGetArrayRead",
-            "CeedVectorRestoreArrayRead",
-            "CeedVectorGetArray",
-            "CeedVectorRestoreArray",
-        )
-    )
+    _fields_ = tuple((name, ctypes.c_void_p) for name in LIBCEED_FUNCTIONS)
 
 
 def take_over(operator: Any, function: FusedFunction) -> None:
@@ -64,10 +65,8 @@ def build_takeover() -> Path:
 def _ours() -> ctypes.CDLL:
     library = ctypes.CDLL(str(build_takeover()))
     libceed = _libceed()
-    functions = (
-        ctypes.cast(getattr(libceed, name), ctypes.c_void_p) for name, _ in _Library._fields_
-    )
-    library.set_library(ctypes.byref(_Library(*(function.value for function in functions))))
+    addresses = (ctypes.cast(getattr(libceed, name), ctypes.c_void_p) for name in LIBCEED_FUNCTIONS)
+    library.set_library(ctypes.byref(_Library(*(address.value for address in addresses))))
     return library
 
 
