@@ -1,5 +1,6 @@
 """What a measured number depends on: processor, compilers, versions; and where numbers go."""
 
+import argparse
 import importlib.util
 import json
 import os
@@ -16,7 +17,10 @@ import numpy as np
 
 from elastane.materials.compiler import native
 
-RESULTS = Path(__file__).parent / "results"
+HERE = Path(__file__).parent
+
+#: Where numbers go: into the checkout, or below the folder of an installed user.
+RESULTS = (HERE if (HERE.parent / "pyproject.toml").exists() else Path("benchmarks")) / "results"
 
 PACKAGES = ("elastane", "petsc", "libceed", "mpi4py", "numpy")
 
@@ -29,9 +33,9 @@ def machine() -> dict[str, Any]:
         "load_average": os.getloadavg()[0],
         "python": platform.python_version(),
         "versions": {name: version(name) for name in PACKAGES},
-        "commit": _said("git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"),
+        "commit": _said("git", "-C", str(HERE), "describe", "--always", "--dirty"),
         "compiler": compiler(),
-        "flags": {"qfunctions": qfunction_flags(), "petsc": petsc_flags(), "libceed": "wheel"},
+        "flags": {"qfunctions": qfunction_flags(), "petsc": petsc_flags()},
     }
 
 
@@ -78,10 +82,26 @@ def resident_bytes() -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def write_results(name: str, content: dict[str, Any]) -> Path:
-    """Write numbers, with what they depend on, to benchmarks/results."""
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{name}.json"
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that all benchmarks of `elastane bench` take."""
+    parser.add_argument("--quick", action="store_true", help="small problems: does it run at all?")
+    parser.add_argument("--core", type=int, help="the core to run on; the last one by default")
+    parser.add_argument(
+        "-o", "--output", type=Path, default=RESULTS, metavar="DIR", help=f"default {RESULTS}"
+    )
+
+
+def pin(core: int | None) -> None:
+    """Let this process and its children run on one core only, where the system can do that."""
+    if hasattr(os, "sched_setaffinity"):
+        cores = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, {max(cores) if core is None else core})
+
+
+def write_results(name: str, content: dict[str, Any], folder: Path = RESULTS) -> Path:
+    """Write numbers, with what they depend on, into a folder."""
+    folder.mkdir(exist_ok=True, parents=True)
+    path = folder / f"{name}.json"
     text = json.dumps({"machine": machine(), **content}, indent=1)
     # A short list on one line.
     text = re.sub(r"\[\s+([^\[\]{}]*?)\s+\]", lambda m: f"[{' '.join(m[1].split())}]", text)

@@ -57,8 +57,8 @@ def circumstances(machine: dict[str, Any]) -> str:
     return (
         f"{machine['processor']}, {machine['cores']} cores, load {machine['load_average']:.1f} "
         f"from others and this run; {machine['compiler']}; QFunctions "
-        f"`{machine['flags']['qfunctions']}`, PETSc `{machine['flags']['petsc']}`, libCEED from "
-        f"its wheel; {versions}; commit {machine['commit']}."
+        f"`{machine['flags']['qfunctions']}`, PETSc `{machine['flags']['petsc']}`, libCEED "
+        f"from its wheel; {versions}; commit {machine['commit']}."
     )
 
 

@@ -176,7 +176,7 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("benchmark", choices=BENCHMARKS, metavar="WHAT",
                        help=f"one of {', '.join(BENCHMARKS)}")  # fmt: skip
     bench.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...",
-                       help="of the benchmark; `elastane bench WHAT --help` lists them")  # fmt: skip
+                       help="as `elastane bench WHAT --help` lists")  # fmt: skip
     bench.set_defaults(command=_bench)
     return parser
 

@@ -1,0 +1,404 @@
+"""Operators: unknowns per second, against libCEED, an assembled matrix, and the machine's limits.
+
+One pinned core; a rival and the fused kernel run by turns in one process, and the ratio is the
+median over the turns.  Times are processor times.  Out of cache means that half a gigabyte of other
+numbers is read before each apply.
+
+    elastane bench operator
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mpi4py import MPI
+
+from elastane.benchmarks import pictures
+from elastane.benchmarks.assembled import box_matrix, bytes_of_box
+from elastane.benchmarks.limits import Limits, measure_limits
+from elastane.benchmarks.machine import (
+    add_common_arguments,
+    pin,
+    spread,
+    write_results,
+)
+from elastane.benchmarks.problems import Listener, common_folder, cube
+from elastane.benchmarks.subjects import Cube, Solid, Subject, by_libceed, check_equal, fused
+from elastane.materials import find_model, find_or_load
+from elastane.materials.kernels import find_kernels
+from elastane.solver.ceed import BackendError, check_resource
+from elastane.solver.loading import Run
+
+#: libCEED's resources on CPUs, where its build has them.
+RESOURCES = (
+    "/cpu/self/avx/blocked",
+    "/cpu/self/avx/serial",
+    "/cpu/self/opt/blocked",
+    "/cpu/self/opt/serial",
+    "/cpu/self/ref/blocked",
+)
+
+#: The assembled matrix may take so many bytes.
+LARGEST_MATRIX = 4e9
+
+#: A measured time is that of so many applies that it lasts longer than the clock is coarse.
+SHORTEST_SECONDS = 2e-3
+
+#: Tangents written by hand: model -> variant -> numbers stored.
+BY_HAND = {
+    "neo-hookean": {"cofactor": 11, "inverse": 10},
+    "mooney-rivlin": {"cofactor": 11, "S": 16},
+}
+
+#: Read before an apply out of cache: more than caches hold.
+WASTE_BYTES = 1 << 29
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A function on a cube.
+
+    Attributes:
+        function: "residual" or "jacobian".
+        where: "out of cache" or "in cache".
+        cube: The cube.
+    """
+
+    function: str
+    where: str
+    cube: Cube
+
+
+def main() -> int:
+    """Measure with every libCEED asked for, each in a process of its own; write the results."""
+    parser = argparse.ArgumentParser(
+        prog="elastane bench operator", description=(__doc__ or "").partition("\n\n")[0]
+    )
+    parser.add_argument("--degrees", type=int, nargs="+", default=[1, 2, 3, 4])
+    parser.add_argument("--unknowns", type=int, default=800_000, help="out of cache, about")
+    parser.add_argument("--in-cache", type=int, default=15_000, help="unknowns, about")
+    parser.add_argument("--pairs", type=int, default=15, help="of applies, by turns")
+    parser.add_argument("--resources", nargs="+", default=RESOURCES)
+    parser.add_argument(
+        "--libceed",
+        type=Path,
+        metavar="DIR",
+        help="measure another libCEED as well: the folder of its libceed.so",
+    )
+    parser.add_argument("--libceed-flags", default="unknown", help="with which that was compiled")
+    parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
+    add_common_arguments(parser)
+    options = parser.parse_args()
+    if options.quick:
+        options.degrees, options.unknowns, options.in_cache = [1, 2], 4000, 1000
+        options.pairs, options.resources = 3, RESOURCES[:1]
+    if options.measure:
+        content = measure(options)
+        options.measure.write_text(json.dumps(content), encoding="utf-8")
+        return 0
+    with tempfile.TemporaryDirectory() as folder:
+        contents = []
+        for library in (None, *([options.libceed] if options.libceed else [])):
+            path = Path(folder) / "measured.json"
+            command = [sys.executable, "-m", "elastane.benchmarks.operators"]
+            # The dynamic linker looks there before it looks into the wheel.
+            found = {"LD_LIBRARY_PATH": str(library)} if library else {}
+            code = subprocess.run(
+                [*command, *sys.argv[1:], "--measure", str(path)], env={**os.environ, **found}
+            ).returncode
+            if code:
+                return code
+            contents.append(json.loads(path.read_text(encoding="utf-8")))
+    content = contents[0]
+    for row in content["rivals"]:
+        row["libceed"] = "wheel"
+    if options.libceed:
+        others = [row for row in contents[1]["rivals"] if row["rival"].startswith("/cpu/")]
+        content["rivals"] += [{**row, "libceed": options.libceed_flags} for row in others]
+    write_results("operator", content, options.output)
+    pictures.operator(content, options.output)
+    print(table(content))  # noqa: T201
+    return 0
+
+
+def measure(options: argparse.Namespace) -> dict[str, Any]:
+    """Return all measurements with the libCEED of this process."""
+    pin(options.core)
+    limits = measure_limits(1 << 24 if options.quick else 1 << 30)
+    other = "LD_LIBRARY_PATH" in os.environ and options.libceed is not None
+    resources = [name for name in options.resources if _is_there(name)]
+    neo_hookean = Solid.example(find_model("neo-hookean"))
+    content: dict[str, Any] = {
+        "pairs": options.pairs,
+        "limits": {"bandwidth": limits.bandwidth, "peak": limits.peak},
+        "fused": [],
+        "rivals": [],
+    }
+    for case in cases(options):
+        ours = fused(case.cube, neo_hookean, case.function)
+        content["fused"].append(alone(case, ours, options.pairs, limits))
+        for name, rival, tolerance in rivals(case, neo_hookean, resources, ours_too=not other):
+            row = compare(case, ours, name, rival, options.pairs, tolerance)
+            content["rivals"].append(row)
+            print(described(case), name, row["ratio"], flush=True)  # noqa: T201
+    if not other:
+        content["materials"] = list(compare_materials(options))
+        content["overhead"] = overhead(options)
+    return content
+
+
+def cases(options: argparse.Namespace) -> Iterator[Case]:
+    """Yield what is measured."""
+    for degree in options.degrees:
+        for where, unknowns in (
+            ("out of cache", options.unknowns),
+            ("in cache", options.in_cache),
+        ):
+            chosen = Cube.with_unknowns(degree, unknowns)
+            for function in ("jacobian", "residual"):
+                yield Case(function, where, chosen)
+
+
+def rivals(
+    case: Case, solid: Solid, resources: Sequence[str], *, ours_too: bool
+) -> Iterator[tuple[str, Callable[[], Subject], float | None]]:
+    """Yield what does the same as a fused kernel: name, set-up, how far results may differ.
+
+    Args:
+        case: The function and where.
+        solid: The material.
+        resources: Of libCEED; the residual is measured on the first alone.
+        ours_too: Whether those beside libCEED are wanted.
+    """
+    for resource in resources if case.function == "jacobian" else resources[:1]:
+        yield resource, partial(by_libceed, case.cube, solid, case.function, resource), 1e-9
+    if ours_too:
+        yield "single", partial(fused, case.cube, solid, case.function, single=True), 1e-3
+    if ours_too and case.function == "jacobian":
+        yield "assembled BAIJ", partial(assembled, case.cube), None
+
+
+def assembled(cube: Cube) -> Subject:
+    """Return PETSc's product with an assembled matrix, of fewer cells where memory asks for it."""
+    cells = cube.cells
+    while bytes_of_box(cube.degree, cells) > LARGEST_MATRIX:
+        cells -= 1
+    matrix = box_matrix(cube.degree, cells)
+    x, y = matrix.createVecs()
+    x.set(1.0)
+    size = bytes_of_box(cube.degree, cells) + 2 * x.array_r.nbytes
+    return Subject(lambda: matrix.mult(x, y), x.array, y.array, size)
+
+
+def compare(
+    case: Case,
+    ours: Subject,
+    name: str,
+    rival: Callable[[], Subject],
+    pairs: int,
+    tolerance: float | None,
+) -> Row:
+    """Return how long a rival takes, and per unknown how many times as long as ours.
+
+    Args:
+        case: The function and where.
+        ours: The fused kernel.
+        name: Name of the rival.
+        rival: Sets it up.
+        pairs: Applies of each.
+        tolerance: By how much results may differ; None where they are not the same.
+    """
+    theirs = rival()
+    if tolerance is not None:
+        check_equal(ours, theirs, tolerance)
+    times = np.array(by_turns(ours.apply, theirs.apply, pairs, case.where)).T
+    per_unknown = times / [[len(ours.x)], [len(theirs.x)]]
+    return {
+        **described(case),
+        "rival": name,
+        "rival_unknowns": len(theirs.x),
+        "ours": spread((1e-6 / per_unknown[0]).tolist()),
+        "theirs": spread((1e-6 / per_unknown[1]).tolist()),
+        "ratio": spread((per_unknown[1] / per_unknown[0]).tolist()),
+        "bytes_per_unknown": theirs.num_bytes / len(theirs.x),
+    }
+
+
+def alone(case: Case, ours: Subject, pairs: int, limits: Limits) -> Row:
+    """Return a fused kernel against the limits of the machine."""
+    unknowns = len(ours.x)
+    seconds = np.array([once for once, _ in by_turns(ours.apply, ours.apply, pairs, case.where)])
+    least = limits.seconds(ours.num_bytes, ours.flops)
+    return {
+        **described(case),
+        "rate": spread((1e-6 * unknowns / seconds).tolist()),
+        "bytes_per_unknown": ours.num_bytes / unknowns,
+        "flops_per_unknown": ours.flops / unknowns,
+        "bound": 1e-6 * unknowns / least,
+        "bound_by": "bytes" if ours.num_bytes / limits.bandwidth == least else "flops",
+        "share": spread((least / seconds).tolist()),
+    }
+
+
+def described(case: Case) -> Row:
+    """Return what a row is about."""
+    return {
+        "function": case.function,
+        "where": case.where,
+        "degree": case.cube.degree,
+        "unknowns": case.cube.unknowns,
+    }
+
+
+def compare_materials(options: argparse.Namespace) -> Iterator[Row]:
+    """Yield tangents of other materials against neo-Hookean, and by hand against generated."""
+    neo_hookean = Solid.example(find_model("neo-hookean"))
+    for where, unknowns in (("out of cache", options.unknowns), ("in cache", options.in_cache)):
+        case = Case("jacobian", where, Cube.with_unknowns(2, unknowns))
+        base = fused(case.cube, neo_hookean, case.function)
+        for name, solid in heavy_solids(options.quick):
+            rival = partial(fused, case.cube, solid, case.function)
+            row = compare(case, base, name, rival, options.pairs, None)
+            yield {**row, "against": "neo-hookean"}
+        for model, variants in BY_HAND.items():
+            solid = Solid.example(find_model(model))
+            generated = fused(case.cube, solid, case.function)
+            for variant, stored in variants.items():
+                rival = partial(fused, case.cube, solid.by_hand(variant, stored), case.function)
+                name = f"{model} by hand, {variant}"
+                row = compare(case, generated, name, rival, options.pairs, 1e-9)
+                yield {**row, "against": model}
+
+
+def heavy_solids(quick: bool) -> Iterator[tuple[str, Solid]]:
+    """Yield materials with much to compute."""
+    yield "mooney-rivlin", Solid.example(find_model("mooney-rivlin"))
+    yield "ogden-compressible-3", Solid.example(find_model("ogden"), {"terms": 3})
+    if not quick:
+        yield "neural-network", neural_network()
+
+
+def neural_network() -> Solid:
+    """Return a network of two hidden layers of eight neurons."""
+    random = np.random.default_rng(14)
+    sizes = ((8, 3), (8, 8), (1, 8))
+    arrays = {f"layers.{k}.weight": np.abs(random.standard_normal(s)) for k, s in enumerate(sizes)}
+    biases = {f"layers.{k}.bias": random.standard_normal(8) for k in range(2)}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "network.npz"
+        np.savez(path, **arrays, **biases)  # type: ignore[arg-type]
+        model = find_or_load(str(path))
+        values = model.resolve({"bulk_modulus": 10.0}, {}).values()
+        return Solid(find_kernels(model), np.array(list(values), dtype=float))
+
+
+def overhead(options: argparse.Namespace) -> Row:
+    """Return what Python and PETSc add to an apply, in microseconds: all but the kernel."""
+    with common_folder(MPI.COMM_SELF) as folder:
+        run = Run(cube(2, 1), folder, Listener(verbose=False), MPI.COMM_SELF)
+    jacobian = run.multigrid.jacobian
+    x, y = jacobian.createVecs()
+    x.set(1.0)
+    kernel = fused(Cube(2, 1), Solid.example(find_model("neo-hookean")), "jacobian")
+    pairs = by_turns(lambda: jacobian.mult(x, y), kernel.apply, options.pairs)
+    return {"microseconds": spread([1e6 * (whole - alone) for whole, alone in pairs])}
+
+
+def by_turns(
+    one: Callable[[], object], other: Callable[[], object], pairs: int, where: str = "in cache"
+) -> list[tuple[float, float]]:
+    """Return processor times of an apply of each, after a first turn that does not count."""
+    counts = []
+    for apply in (one, other):
+        apply()
+        seconds = timed(apply, 1)
+        counts.append(max(1, round(SHORTEST_SECONDS / max(seconds, 1e-7))))
+    waste = np.ones(WASTE_BYTES // 8) if where == "out of cache" else None
+    pair = ((one, counts[0] if waste is None else 1), (other, counts[1] if waste is None else 1))
+    times = []
+    for _ in range(pairs):
+        turn = []
+        for apply, count in pair:
+            if waste is not None:
+                waste.sum()
+            turn.append(timed(apply, count))
+        times.append((turn[0], turn[1]))
+    return times
+
+
+def timed(apply: Callable[[], object], count: int) -> float:
+    """Return the processor time of one of so many applies."""
+    started = time.process_time()
+    for _ in range(count):
+        apply()
+    return (time.process_time() - started) / count
+
+
+def _is_there(resource: str) -> bool:
+    try:
+        check_resource(resource)
+    except BackendError:
+        return False
+    return True
+
+
+def table(content: dict[str, Any]) -> str:
+    """Return the results as Markdown tables."""
+    limits = content["limits"]
+    lines = [
+        f"Bandwidth {limits['bandwidth'] / 1e9:.1f} GB/s, peak {limits['peak'] / 1e9:.0f} GF/s.",
+        "",
+        "| fused | p | where | unknowns | MDoF/s | bytes | flops | bound MDoF/s | share |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in content["fused"]:
+        lines.append(
+            f"| {row['function']} | {row['degree']} | {row['where']} | {row['unknowns']:,} "
+            f"| {row['rate']['median']:.1f} | {row['bytes_per_unknown']:.0f} "
+            f"| {row['flops_per_unknown']:.0f} | {row['bound']:.0f} ({row['bound_by']}) "
+            f"| {row['share']['median']:.0%} |"
+        )
+    lines += [
+        "",
+        "| rival | libCEED | function | p | where | MDoF/s | fused MDoF/s | times as long "
+        "(quartiles) |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in content["rivals"]:
+        fewer = row["rival_unknowns"] < row["unknowns"]
+        size = f", {row['rival_unknowns']:,} unknowns" if fewer else ""
+        lines.append(
+            f"| {row['rival']}{size} | {row['libceed'] if row['rival'][0] == '/' else ''} "
+            f"| {row['function']} | {row['degree']} | {row['where']} "
+            f"| {row['theirs']['median']:.1f} | {row['ours']['median']:.1f} | {_ratio(row)} |"
+        )
+    lines += [
+        "",
+        "| tangent, p = 2 | where | against | times as long (quartiles) |",
+        "|---|---|---|---|",
+    ]
+    for row in content["materials"]:
+        lines.append(f"| {row['rival']} | {row['where']} | {row['against']} | {_ratio(row)} |")
+    microseconds = content["overhead"]["microseconds"]["median"]
+    return "\n".join([*lines, "", f"PETSc and Python add {microseconds:.0f} µs to an apply."])
+
+
+def _ratio(row: Row) -> str:
+    ratio = row["ratio"]
+    return f"{ratio['median']:.2f} ({ratio['low']:.2f}-{ratio['high']:.2f})"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
