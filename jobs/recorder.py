@@ -36,7 +36,8 @@ class Recorder:
         self._result["versions"] = dict(versions)
         self._append_row(history_header(problem.output))
         write_result(folder.result, self._result)
-        self._copy_kernels(problem)
+        folder.generated.mkdir(exist_ok=True)
+        self._write_sources(kernel_sources(problem.materials.values()))
 
     def event(self, kind: str, values: Mapping[str, Any]) -> None:
         """Write an event down; who reads of a converged step finds it in the result already."""
@@ -50,6 +51,9 @@ class Recorder:
         elif kind == "step_converged":
             add_step(self._result, values)
             self._append_row(history_row(self._output, values))
+        elif kind == "fused_kernels":
+            self._write_sources(values["sources"])
+            values = {"names": list(values["sources"])}
         if kind in ("problem", "step_converged"):
             write_result(self._folder.result, self._result)
         self._log(kind, values)
@@ -77,9 +81,9 @@ class Recorder:
         with self._folder.history.open("a", encoding="utf-8") as stream:
             stream.write(text.getvalue())
 
-    def _copy_kernels(self, problem: Problem) -> None:
-        self._folder.generated.mkdir(exist_ok=True)
-        for name, source in kernel_sources(problem.materials.values()).items():
+    def _write_sources(self, sources: Mapping[str, str]) -> None:
+        """Write C into the folder of generated sources, by its names."""
+        for name, source in sources.items():
             (self._folder.generated / f"{name}.c").write_text(source, encoding="utf-8")
 
 

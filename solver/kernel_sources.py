@@ -1,11 +1,16 @@
-"""The C of all QFunctions that a solve compiles: those of its materials and those of our own."""
+"""The C that a solve compiles: QFunctions of its materials, those of our own, and fused kernels."""
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from elastane.materials.compiler.native import build_library
 from elastane.materials.kernels import code_hash, find_kernels
-from elastane.solver.problem import RegionMaterial
+from elastane.solver.fused.kernel import build
+from elastane.solver.fused.source import Kernel, level_kernels
+from elastane.solver.problem import Problem, RegionMaterial
 
 FOLDER = Path(__file__).parent / "qfunctions"
 
@@ -25,14 +30,24 @@ def kernel_sources(materials: Iterable[RegionMaterial]) -> dict[str, str]:
     Raises:
         RuntimeError: If the kernels of a material are missing or out of date.
     """
-    sources = {name: own_source(name) for name in OWN}
-    for material in materials:
-        kernels = find_kernels(material.model, material.options)
-        name, source = kernels.name, kernels.source
+    kernels = (find_kernels(material.model, material.options) for material in materials)
+    return _by_name(
+        [*((name, own_source(name)) for name in OWN), *((k.name, k.source) for k in kernels)]
+    )
+
+
+def fused_sources(kernels: Iterable[Kernel]) -> dict[str, str]:
+    """Return the C of fused kernels by their names, as `kernel_sources` does."""
+    return _by_name((kernel.name, kernel.source) for kernel in kernels)
+
+
+def _by_name(sources: Iterable[tuple[str, str]]) -> dict[str, str]:
+    result: dict[str, str] = {}
+    for name, source in sources:
         # Users name their files, and may have two of one name in two folders.
-        taken = sources.get(name, source) != source
-        sources[f"{name}-{code_hash(source)[:8]}" if taken else name] = source
-    return sources
+        taken = result.get(name, source) != source
+        result[f"{name}-{code_hash(source)[:8]}" if taken else name] = source
+    return result
 
 
 def build_kernels(materials: Iterable[RegionMaterial]) -> None:
@@ -46,3 +61,37 @@ def build_kernels(materials: Iterable[RegionMaterial]) -> None:
     for material in materials:
         kernels = find_kernels(material.model, material.options)
         kernels.build(varying=material.varies)
+
+
+def fused_kernels(problem: Problem, degrees: Sequence[int], geometry_degree: int) -> list[Kernel]:
+    """Return the fused kernels of a solve.
+
+    Args:
+        problem: The problem.
+        degrees: Degrees of the multigrid levels, the coarsest first.
+        geometry_degree: Degree of the element maps.
+    """
+    found: list[Kernel] = []
+    for material in {id(m): m for m in problem.materials.values()}.values():
+        jacobian = Kernel.of(
+            "jacobian",
+            find_kernels(material.model, material.options),
+            varying=material.varies,
+            degree=problem.degree,
+            num_points_1d=problem.num_points_1d,
+            geometry_degree=geometry_degree,
+        )
+        found += [replace(jacobian, kind="residual"), jacobian]
+        for degree in degrees:
+            found += level_kernels(jacobian, degree).values()
+    return found
+
+
+def build_fused_kernels(kernels: Iterable[Kernel]) -> None:
+    """Compile fused kernels into the cache, as many at once as there are processors.
+
+    Raises:
+        RuntimeError: If there is no C compiler.
+    """
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        list(pool.map(build, kernels))

@@ -28,7 +28,12 @@ from elastane.solver.backends import BACKENDS, find_backend
 from elastane.solver.ceed import Points, check_resource
 from elastane.solver.collective import on_root
 from elastane.solver.field_output import FieldOutput
-from elastane.solver.kernel_sources import build_kernels
+from elastane.solver.kernel_sources import (
+    build_fused_kernels,
+    build_kernels,
+    fused_kernels,
+    fused_sources,
+)
 from elastane.solver.levels import multigrid_degrees
 from elastane.solver.mechanics import Mechanics, prescribed_points
 from elastane.solver.multigrid import Multigrid
@@ -115,9 +120,14 @@ class Run:
                     "PETSc has no graph partitioner (PT-Scotch or ParMETIS): cells are split in "
                     "the order of the mesh, which costs communication"
                 )
+        degrees = multigrid_degrees(problem.degree, problem.solver.multigrid.levels)
+        if backend.fused:
+            with self._phase("fused kernels"):
+                kernels = fused_kernels(problem, degrees, self.topology.geometry_degree)
+                on_root(comm, lambda: build_fused_kernels(kernels))
+            self._event("fused_kernels", sources=fused_sources(kernels))
         with self._phase("operators"):
             self.ceed = libceed.Ceed(backend.resource)
-            degrees = multigrid_degrees(problem.degree, problem.solver.multigrid.levels)
             prescribed = prescribed_points(self.topology, problem.boundary)
             self.spaces = [build_space(self.topology, p, prescribed) for p in degrees]
             self.body = Body(

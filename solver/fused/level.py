@@ -5,8 +5,6 @@ evaluates the material at the displacement of the finest space, so that coarse l
 less as they have fewer unknowns, and nothing is carried from the points of the finest level.
 """
 
-from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,37 +12,12 @@ from numpy.typing import NDArray
 
 from elastane.solver.ceed import Points
 from elastane.solver.fused.kernel import FusedFunction, aligned, in_blocks
-from elastane.solver.fused.source import Kernel
+from elastane.solver.fused.source import Kernel, level_kernels
 from elastane.solver.operators import Body, Part
 from elastane.solver.space import Space
 
 Floats = NDArray[np.float64]
 Array = NDArray[np.floating[Any]]
-
-#: Kernels of every level, and of that of degree 1.
-KINDS = ("state", "jacobian", "diagonal")
-COARSEST_KINDS = (*KINDS, "matrices")
-
-
-def level_kernels(
-    body_kernel: Callable[[str, int], Kernel], degree: int, fine_degree: int, *, single: bool = True
-) -> dict[str, Kernel]:
-    """Return the kernels of a level by kind.
-
-    Args:
-        body_kernel: Returns the kernel of a kind and a degree at the points of the finest level.
-        degree: Degree of the level.
-        fine_degree: Degree of the displacement, where the state is evaluated.
-        single: Whether numbers are `float`.
-    """
-    return {
-        kind: replace(
-            body_kernel(kind, fine_degree if kind == "state" else degree),
-            num_points_1d=degree + 1,
-            single=single,
-        )
-        for kind in (COARSEST_KINDS if degree == 1 else KINDS)
-    }
 
 
 class FusedLevel:
@@ -129,10 +102,8 @@ class _LevelPart:
         self._body, self._part, self._points = body, part, points
         self._circumstances: tuple[float, float, int] | None = None
 
-        def kernel(kind: str, degree: int) -> Kernel:
-            return body.fused_kernel(kind, part.material, degree)
-
-        kernels = level_kernels(kernel, space.degree, fine.degree, single=single)
+        fine_kernel = body.fused_kernel("jacobian", part.material, fine.degree)
+        kernels = level_kernels(fine_kernel, space.degree, single=single)
         jacobian = kernels["jacobian"]
         lanes, dtype = jacobian.lanes, jacobian.dtype
         num_elements = len(part.elements)

@@ -6,7 +6,7 @@ Everything is a constant to the compiler: degree, points, matrices, sizes of the
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -264,6 +264,28 @@ class Kernel:
                 "axi,ayj,azk->zyxkjia", along[:, 0], along[:, 1], along[:, 2]
             ).reshape(len(points) ** 3, len(nodes) ** 3, 3)
         return tables
+
+
+def level_kernels(fine: Kernel, degree: int, *, single: bool = True) -> dict[str, Kernel]:
+    """Return the kernels of a multigrid level by kind; it has p + 1 points of its own.
+
+    Args:
+        fine: The Jacobian of the displacement.
+        degree: Degree of the level.
+        single: Whether numbers are `float`.
+    """
+    kinds = ("state", "jacobian", "diagonal", *(("matrices",) if degree == 1 else ()))
+    return {
+        kind: replace(
+            fine,
+            kind=kind,
+            # The state is that of the displacement itself.
+            degree=fine.degree if kind == "state" else degree,
+            num_points_1d=degree + 1,
+            single=single,
+        )
+        for kind in kinds
+    }
 
 
 def _in_single_precision(text: str) -> str:
