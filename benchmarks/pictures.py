@@ -18,27 +18,31 @@ MARKERS = "osD^v*Xp<>hd"
 
 def operator(content: dict[str, Any], folder: Path) -> None:
     """Draw unknowns per second by degree, out of cache and in cache."""
-    figure, axes = pyplot.subplots(1, 2, figsize=(12, 5), sharey=True)
+    lines: dict[str, dict[str, dict[int, tuple[float, float, float]]]] = {}
+
+    def add(name: str, row: dict[str, Any], values: tuple[float, float, float]) -> None:
+        if row["function"] == "jacobian":
+            lines.setdefault(name, {}).setdefault(row["where"], {})[row["degree"]] = values
+
+    for row in content["fused"]:
+        add("fused", row, _quartiles(row["rate"]))
+        if row["where"] == "out of cache":
+            add("model bound", row, (row["bound"],) * 3)
+    for row in content["rivals"]:
+        library = f", {row['libceed']}" if row["rival"].startswith("/") else ""
+        add(f"{row['rival']}{library}", row, _quartiles(row["theirs"]))
+    figure, axes = pyplot.subplots(1, 2, figsize=(11, 4.8), sharey=True)
     for axis, where in zip(axes, ("out of cache", "in cache"), strict=True):
-        lines: dict[str, dict[int, tuple[float, float, float]]] = {}
-        for row in content["fused"]:
-            if row["where"] == where and row["function"] == "jacobian":
-                lines.setdefault("fused", {})[row["degree"]] = _quartiles(row["rate"])
-                if where == "out of cache":
-                    bound = row["bound"]
-                    lines.setdefault("model bound", {})[row["degree"]] = (bound, bound, bound)
-        for row in content["rivals"]:
-            if row["where"] == where and row["function"] == "jacobian":
-                library = f" ({row['libceed']})" if row["rival"].startswith("/") else ""
-                name = f"{row['rival']}{library}"
-                lines.setdefault(name, {})[row["degree"]] = _quartiles(row["theirs"])
-        for number, (name, points) in enumerate(lines.items()):
-            _line(axis, name, points, number)
+        for number, (name, by_where) in enumerate(lines.items()):
+            if where in by_where:
+                _line(axis, name, by_where[where], number)
         axis.set(title=f"Jacobian, {where}", xlabel="degree p", yscale="log")
         axis.set_xticks(sorted({row["degree"] for row in content["fused"]}))
+        axis.yaxis.set_major_formatter("{x:g}")
         axis.grid(which="both", alpha=0.3)
     axes[0].set_ylabel("MDoF/s of one core, quartiles")
-    axes[1].legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="center left", bbox_to_anchor=(0.91, 0.5), frameon=False)
     _save(figure, folder / "operator.png")
 
 

@@ -1,23 +1,28 @@
-"""The problems that are measured: neo-Hookean bodies, clamped on one side and loaded opposite."""
+"""The problems that are measured."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from mpi4py import MPI
 
 from elastane.materials import find_model
 from elastane.meshes.body import Body
 from elastane.meshes.box import Box
+from elastane.meshes.cook import Cook
+from elastane.meshes.mesh import Mesh
 from elastane.meshes.schwarz import SchwarzP
-from elastane.meshes.source import MeshSource
-from elastane.solver.boundary import Displacement, Traction
+from elastane.meshes.source import MeshSource, SubSurface
+from elastane.solver.boundary import BoundaryCondition, Displacement, Pressure, Traction
 from elastane.solver.formula import Formula
 from elastane.solver.problem import (
     LinearSettings,
     MultigridSettings,
+    NewtonSettings,
     Output,
     Problem,
     RegionMaterial,
@@ -44,35 +49,71 @@ class Listener:
         return False
 
 
-def loaded(
-    body: Body,
+def formulas(*values: float | str | None) -> Any:
+    """Return numbers and texts as formulas; None stays None."""
+    return tuple(map(_formula, values))
+
+
+def _formula(value: float | str | None) -> Formula | None:
+    if value is None:
+        return None
+    return Formula.parse(value) if isinstance(value, str) else Formula.constant(value)
+
+
+def material(model: str, options: dict[str, str] | None = None, **given: float) -> RegionMaterial:
+    """Return a material with numbers as parameters."""
+    parameters = {name: Formula.constant(value) for name, value in given.items()}
+    return RegionMaterial(find_model(model), parameters, options or {})
+
+
+def rubber(youngs_modulus: float = 1.0) -> RegionMaterial:
+    """Return a neo-Hookean solid with ν = 0.3."""
+    return material("neo-hookean", youngs_modulus=youngs_modulus, poissons_ratio=0.3)
+
+
+def problem(
+    body: Body | MeshSource,
     degree: int,
-    traction: tuple[float, float, float],
+    boundary: Sequence[BoundaryCondition],
+    materials: Mapping[str, RegionMaterial] | None = None,
     linear: LinearSettings = LinearSettings(),  # noqa: B008 (frozen)
+    newton: NewtonSettings = NewtonSettings(),  # noqa: B008 (frozen)
     multigrid: MultigridSettings = MultigridSettings(),  # noqa: B008 (frozen)
     **settings: Any,
 ) -> Problem:
-    """Return a body with E = 1 and ν = 0.3, clamped on x-min, with a dead traction on x-max."""
-    x, y, z = map(Formula.constant, traction)
-    zero = Formula.constant(0.0)
-    parameters = {"youngs_modulus": Formula.constant(1.0), "poissons_ratio": Formula.constant(0.3)}
+    """Return a problem of one load step with p + 1 Gauss points per direction."""
     return Problem(
         name="benchmark",
-        mesh=MeshSource(body),
+        mesh=body if isinstance(body, MeshSource) else MeshSource(body),
         degree=degree,
         num_points_1d=degree + 1,
-        materials={"all": RegionMaterial(find_model("neo-hookean"), parameters)},
-        boundary=(Displacement("x-min", (zero, zero, zero)), Traction("x-max", (x, y, z))),
-        solver=SolverSettings(linear=linear, multigrid=multigrid),
+        materials=materials or {"all": rubber()},
+        boundary=tuple(boundary),
+        solver=SolverSettings(newton=newton, linear=linear, multigrid=multigrid),
         output=Output(every=0),
         **settings,
     )
 
 
-def cube(degree: int, num_cells_1d: int, **settings: Any) -> Problem:
-    """Return a unit cube, bent."""
-    cells = (num_cells_1d, num_cells_1d, num_cells_1d)
-    return loaded(Box(cells=cells), degree, (0.0, 0.0, -0.02), **settings)
+def clamp(surface: str) -> Displacement:
+    """Return a clamped surface."""
+    return Displacement(surface, formulas(0.0, 0.0, 0.0))
+
+
+def slide(surface: str, axis: int) -> Displacement:
+    """Return a surface without displacement along an axis."""
+    return Displacement(surface, formulas(*(0.0 if i == axis else None for i in range(3))))
+
+
+def box(cells: int) -> Box:
+    """Return a unit cube."""
+    return Box(cells=(cells, cells, cells))
+
+
+def cube(degree: int, cells: int, **settings: Any) -> Problem:
+    """Return a unit cube, clamped on one side and sheared on the opposite one, so that it bends."""
+    load = Traction("x-max", formulas(0.0, 0.0, -0.02))
+    return problem(box(cells), degree, [clamp("x-min"), load], **settings)
 
 
 def schwarz_shell(degree: int, extent: int, thickness: float, **settings: Any) -> Problem:
@@ -83,7 +124,82 @@ def schwarz_shell(degree: int, extent: int, thickness: float, **settings: Any) -
         refine=2,
         layers=2 if degree == 2 else 1,
     )
-    return loaded(body, degree, (-0.02, 0.0, 0.0), **settings)
+    # A thin shell bends: its load is smaller by the square of the thickness.
+    load = -0.02 * min(1.0, (thickness / 0.2) ** 2)
+    loads = [clamp("x-min"), Traction("x-max", formulas(load, 0.0, 0.0))]
+    return problem(body, degree, loads, **settings)
+
+
+def punch(degree: int, refine: int, poissons_ratio: float = 0.3, **settings: Any) -> Problem:
+    """Return a quarter of a block under a pressure on the middle of its top; refine doubles cells.
+
+    The load shrinks where the solid is nearly incompressible and would be pressed out sideways.
+    """
+    pressure = 160.0 if poissons_ratio < 0.4 else 40.0
+    supports = [
+        slide("x-min", 0),
+        slide("y-min", 1),
+        slide("z-min", 2),
+        Displacement("z-max", formulas(0.0, 0.0, None)),
+        Pressure("punch", Formula.constant(pressure)),
+    ]
+    solid = material(
+        "neo-hookean-isochoric",
+        {"volumetric": "quadratic"},
+        youngs_modulus=240.566,
+        poissons_ratio=poissons_ratio,
+    )
+    middle = SubSurface("z-max", (0.0, 0.0, 0.0), (0.5, 0.5, 1.0))
+    mesh = MeshSource(Box(cells=(4, 4, 2)), refine=refine, sub_surfaces={"punch": middle})
+    return problem(mesh, degree, supports, {"all": solid}, **settings)
+
+
+def cook(degree: int, cells: int, **settings: Any) -> Problem:
+    """Return Cook's membrane in plane strain, a cell thick."""
+    solid = material(
+        "neo-hookean-isochoric", {"volumetric": "j2"}, shear_modulus=0.4225, poissons_ratio=0.3
+    )
+    loads = [
+        clamp("left"),
+        slide("z-min", 2),
+        slide("z-max", 2),
+        Traction("right", formulas(0.0, 0.02, 0.0)),
+    ]
+    body = Cook(thickness=48.0 / cells, cells=(cells, cells, 1))
+    return problem(body, degree, loads, {"all": solid}, **settings)
+
+
+class Inclusion(Box):
+    """A box with an inclusion, half as wide, in its middle."""
+
+    @property
+    def region_names(self) -> tuple[str, ...]:
+        """Return the two regions."""
+        return ("matrix", "inclusion")
+
+    def build(self, geometry_degree: int, refine: int) -> Mesh:
+        """Return the mesh."""
+        mesh = super().build(geometry_degree, refine)
+        middle = mesh.coordinates.mean(axis=1)
+        inside = (np.abs(middle - 0.5) < 0.25).all(axis=1)
+        return replace(mesh, regions=self.region_names, cell_regions=inside.astype(np.int64))
+
+
+def inclusion(degree: int, cells: int, contrast: float = 100.0, **settings: Any) -> Problem:
+    """Return a soft cube around a stiff one, stretched; cells is a multiple of four."""
+    loads = [clamp("x-min"), Traction("x-max", formulas(0.1, 0.0, 0.0))]
+    materials = {"matrix": rubber(), "inclusion": rubber(contrast)}
+    return problem(Inclusion(cells=(cells,) * 3), degree, loads, materials, **settings)
+
+
+def smooth(degree: int, cells: int, **settings: Any) -> Problem:
+    """Return a cube between frictionless walls under a wavy body force.
+
+    Reflected at its walls it is periodic, so that the solution has no singularity anywhere.
+    """
+    walls = [slide(f"{'xyz'[axis]}-{side}", axis) for axis in range(3) for side in ("min", "max")]
+    force = formulas(*(f"0.8 * sin(pi*{i}) * cos(pi*{j})" for i, j in ("xy", "yz", "zx")))
+    return problem(box(cells), degree, walls, body_force=force, **settings)
 
 
 @contextmanager
