@@ -71,15 +71,6 @@ INLINE void differentiate(const vec *restrict values, vec (*restrict gradient)[9
   contract(1, Q * Q, Q, Q, D, Q, 1, values, 0, Q * Q, 1, &gradient[0][c + 6], 0, 9 * Q * Q, 9, 0);
 }
 
-/* The transpose: values from the weighted gradients. */
-INLINE void differentiate_transposed(vec (*restrict gradient)[9], int c, vec *restrict values) {
-  enum { Q = POINTS_1D };
-  const real *D = &DERIVATIVE[0][0];
-  contract(Q * Q, 1, Q, Q, D, 1, Q, &gradient[0][c], 9 * Q, 9, 0, values, Q, 1, 0, 0);
-  contract(Q, Q, Q, Q, D, 1, Q, &gradient[0][c + 3], 9 * Q * Q, 9 * Q, 9, values, Q * Q, Q, 1, 1);
-  contract(1, Q * Q, Q, Q, D, 1, Q, &gradient[0][c + 6], 0, 9 * Q * Q, 9, values, 0, Q * Q, 1, 1);
-}
-
 INLINE void gather(const int *restrict offsets, const real *restrict u, int c, vec *restrict nodal) {
   for (int n = 0; n < NODES; n++)
     UNROLL for (int l = 0; l < LANES; l++) nodal[n][l] = u[offsets[n * LANES + l] + c];
@@ -98,24 +89,6 @@ INLINE void scatter_add(const int *restrict offsets, const vec *restrict nodal, 
 INLINE int lanes_of(const Elements *elements, long block) {
   long left = elements->num_elements - block * LANES;
   return left < LANES ? (int)left : LANES;
-}
-
-INLINE void gradient_of(const int *restrict offsets, const real *restrict u, vec (*restrict gradient)[9]) {
-  vec nodal[NODES], values[POINTS];
-  for (int c = 0; c < 3; c++) {
-    gather(offsets, u, c, nodal);
-    interpolate(NODES_1D, &INTERPOLATION[0][0], nodal, values);
-    differentiate(values, gradient, c);
-  }
-}
-
-INLINE void add_divergence(vec (*restrict gradient)[9], const int *restrict offsets, int num_lanes, real *restrict v) {
-  vec nodal[NODES], values[POINTS];
-  for (int c = 0; c < 3; c++) {
-    differentiate_transposed(gradient, c, values);
-    interpolate_transposed(NODES_1D, &INTERPOLATION[0][0], values, nodal);
-    scatter_add(offsets, nodal, c, num_lanes, v);
-  }
 }
 
 #if GEOMETRY_NODES_1D == 0
