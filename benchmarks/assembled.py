@@ -160,6 +160,7 @@ class AssembledJacobian:
             # Each element has nodes of its own, so that an apply gives a column of all of them.
             apart = np.arange(len(part.elements) * num_nodes).reshape(-1, num_nodes)
             offsets = in_blocks((3 * apart[:, :, None]).astype(np.int32), kernel.lanes)
+            assert part.geometry is not None
             arrays = {
                 "geometry": part.geometry,
                 "state": part.state,

@@ -112,8 +112,11 @@ def box(cells: int) -> Box:
 
 def cube(degree: int, cells: int, **settings: Any) -> Problem:
     """Return a unit cube, clamped on one side and sheared on the opposite one, so that it bends."""
-    load = Traction("x-max", formulas(0.0, 0.0, -0.02))
-    return problem(box(cells), degree, [clamp("x-min"), load], **settings)
+    loads: list[BoundaryCondition] = [
+        clamp("x-min"),
+        Traction("x-max", formulas(0.0, 0.0, -0.02)),
+    ]
+    return problem(box(cells), degree, loads, **settings)
 
 
 def schwarz_shell(degree: int, extent: int, thickness: float, **settings: Any) -> Problem:
@@ -126,7 +129,7 @@ def schwarz_shell(degree: int, extent: int, thickness: float, **settings: Any) -
     )
     # A thin shell bends: its load is smaller by the square of the thickness.
     load = -0.02 * min(1.0, (thickness / 0.2) ** 2)
-    loads = [clamp("x-min"), Traction("x-max", formulas(load, 0.0, 0.0))]
+    loads: list[BoundaryCondition] = [clamp("x-min"), Traction("x-max", formulas(load, 0.0, 0.0))]
     return problem(body, degree, loads, **settings)
 
 
@@ -136,7 +139,7 @@ def punch(degree: int, refine: int, poissons_ratio: float = 0.3, **settings: Any
     The load shrinks where the solid is nearly incompressible and would be pressed out sideways.
     """
     pressure = 160.0 if poissons_ratio < 0.4 else 40.0
-    supports = [
+    supports: list[BoundaryCondition] = [
         slide("x-min", 0),
         slide("y-min", 1),
         slide("z-min", 2),
@@ -159,7 +162,7 @@ def cook(degree: int, cells: int, **settings: Any) -> Problem:
     solid = material(
         "neo-hookean-isochoric", {"volumetric": "j2"}, shear_modulus=0.4225, poissons_ratio=0.3
     )
-    loads = [
+    loads: list[BoundaryCondition] = [
         clamp("left"),
         slide("z-min", 2),
         slide("z-max", 2),
@@ -187,7 +190,7 @@ class Inclusion(Box):
 
 def inclusion(degree: int, cells: int, contrast: float = 100.0, **settings: Any) -> Problem:
     """Return a soft cube around a stiff one, stretched; cells is a multiple of four."""
-    loads = [clamp("x-min"), Traction("x-max", formulas(0.1, 0.0, 0.0))]
+    loads: list[BoundaryCondition] = [clamp("x-min"), Traction("x-max", formulas(0.1, 0.0, 0.0))]
     materials = {"matrix": rubber(), "inclusion": rubber(contrast)}
     return problem(Inclusion(cells=(cells,) * 3), degree, loads, materials, **settings)
 
