@@ -252,7 +252,7 @@ def load_step(build: Callable[[], Problem], repeats: int) -> Row:
                 "applies": watch.applies,
                 "digits": watch.digits,
                 "work_per_digit": watch.work / max(watch.digits, 1e-9),
-                "peak_bytes_per_unknown": (_peak() - before) / dofs,
+                "peak_bytes_per_unknown": (max(_peak(), held()) - before) / dofs,
                 "held_bytes_per_unknown": (held() - before) / dofs,
             }
         )
