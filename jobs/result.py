@@ -66,6 +66,7 @@ def empty_result(name: str, degree: int, backend: str, ranks: int) -> dict[str, 
         "steps": [],
         "timings": {"setup": 0.0, "solve": 0.0, "output": 0.0},
         "memory_bytes": 0,
+        "preconditioner": {},
         "versions": {},
         "warnings": [],
     }
@@ -110,6 +111,7 @@ def add_report(result: dict[str, Any], report: Report) -> None:
         level_dofs=report.level_dofs,
         timings=dict(report.timings),
         memory_bytes=report.memory_bytes,
+        preconditioner=dict(report.preconditioner),
         warnings=list(report.warnings),
     )
 

@@ -12,16 +12,9 @@ from numpy.typing import NDArray
 from petsc4py import PETSc
 
 from elastane.solver.ceed import (
-    INTERP,
-    NONE,
     Ceed,
     CeedOperator,
     CeedVector,
-    Field,
-    Points,
-    basis,
-    offset_restriction,
-    operator_of_identity,
 )
 from elastane.solver.log import logged
 from elastane.solver.space import Space
@@ -141,91 +134,6 @@ class JacobianMat:
         self._diagonal(self._dR.ceed)
         d.zeroEntries()
         self._dm.localToGlobal(self._dR.petsc, d, PETSc.InsertMode.ADD_VALUES)
-
-
-class ProlongationMat:
-    """Context of a matrix-free PETSc matrix: from the unknowns of a level to those of a finer one.
-
-    Each element interpolates all its nodes, so that a node shared by m elements is counted m times;
-    the weights 1/m make up for it.  The transpose restricts residuals.
-
-    Args:
-        ceed: The libCEED context.
-        coarse, fine: The two spaces.
-        coarse_l, fine_l: L-vectors to work with, a pair (zero at prescribed components, any) each.
-    """
-
-    def __init__(
-        self,
-        ceed: Ceed,
-        coarse: Space,
-        fine: Space,
-        coarse_l: tuple[LVector, LVector],
-        fine_l: tuple[LVector, LVector],
-    ) -> None:
-        self._coarse_dm, self._fine_dm = coarse.dm, fine.dm
-        self._coarse_in, self._coarse_out = coarse_l
-        self._fine_in, self._fine_out = fine_l
-        operators = transfer_operators(ceed, coarse, fine)
-        self._prolong = LOperator(ceed, operators[:1])
-        self._restrict = LOperator(ceed, operators[1:])
-        self._weights = self._inverse_multiplicity(fine)
-
-    def _inverse_multiplicity(self, space: Space) -> PETSc.Vec:
-        """Return 1/m for each node component that is not prescribed, elsewhere 0, as L-vector."""
-        local = space.dm.createLocalVec()
-        counts = np.bincount(space.nodes.reshape(-1), minlength=space.num_nodes)
-        local.setArray(np.repeat(counts, 3).astype(float))
-        total = space.dm.createGlobalVec()
-        space.dm.localToGlobal(local, total, PETSc.InsertMode.ADD_VALUES)
-        total.reciprocal()
-        local.zeroEntries()
-        space.dm.globalToLocal(total, local)
-        return local
-
-    def mult(self, mat: PETSc.Mat, x: PETSc.Vec, y: PETSc.Vec) -> None:
-        """Set y to the prolongation of x."""
-        y.zeroEntries()
-        self._add_prolonged(x, y)
-
-    def multAdd(self, mat: PETSc.Mat, x: PETSc.Vec, v: PETSc.Vec, y: PETSc.Vec) -> None:  # noqa: D102 (PETSc's name)
-        if y != v:
-            v.copy(y)
-        self._add_prolonged(x, y)
-
-    @logged("transfer")
-    def _add_prolonged(self, x: PETSc.Vec, y: PETSc.Vec) -> None:
-        self._coarse_dm.globalToLocal(x, self._coarse_in.petsc)
-        self._prolong.apply(self._coarse_in, self._fine_out)
-        local = self._fine_out.petsc
-        local.pointwiseMult(local, self._weights)
-        self._fine_dm.localToGlobal(local, y, PETSc.InsertMode.ADD_VALUES)
-
-    @logged("transfer")
-    def multTranspose(self, mat: PETSc.Mat, x: PETSc.Vec, y: PETSc.Vec) -> None:  # noqa: D102 (PETSc's name)
-        self._fine_dm.globalToLocal(x, self._fine_in.petsc)
-        local = self._fine_in.petsc
-        local.pointwiseMult(local, self._weights)
-        self._restrict.apply(self._fine_in, self._coarse_out)
-        y.zeroEntries()
-        self._coarse_dm.localToGlobal(self._coarse_out.petsc, y, PETSc.InsertMode.ADD_VALUES)
-
-
-def transfer_operators(ceed: Ceed, coarse: Space, fine: Space) -> list[CeedOperator]:
-    """Return the operators coarse -> fine and fine -> coarse; none on a rank without elements."""
-    if not len(fine.nodes):
-        return []
-    on_coarse = Field(
-        INTERP,
-        3,
-        offset_restriction(ceed, 3 * coarse.nodes, 3, 3 * coarse.num_nodes),
-        basis(ceed, coarse.degree, Points.nodes(fine.degree)),
-    )
-    on_fine = Field(NONE, 3, offset_restriction(ceed, 3 * fine.nodes, 3, 3 * fine.num_nodes))
-    return [
-        operator_of_identity(ceed, on_coarse, on_fine),
-        operator_of_identity(ceed, on_fine, on_coarse),
-    ]
 
 
 def python_mat(context: object, rows: Space, columns: Space) -> PETSc.Mat:

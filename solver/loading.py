@@ -154,7 +154,9 @@ class Run:
             self._probes = Probes(self.topology, self.spaces[-1], problem.output.probes)
         with self._phase("preconditioner"):
             loads = [load for _, load in self.mechanics.pressures]
-            self.multigrid = Multigrid(self.ceed, self.body, loads, self.spaces, backend.mat_type)
+            self.multigrid = Multigrid(
+                self.body, loads, self.spaces, backend.mat_type, problem.solver.multigrid
+            )
             self.newton = Newton(self.mechanics, self.multigrid, problem.solver)
             self.u = self.multigrid.jacobian.createVecRight()
             self.newton.set_up(self.u)
@@ -328,6 +330,7 @@ class Run:
             steps=tuple(self._steps),
             timings={**self.timings, **self._logged_seconds()},
             memory_bytes=self._memory_bytes(),
+            preconditioner=self.multigrid.statistics(),
             warnings=tuple(self._warnings),
         )
 

@@ -11,7 +11,19 @@ F = TypeVar("F", bound=Callable[..., Any])
 #: The events, by what they time.
 EVENTS: Mapping[str, PETSc.Log.Event] = {
     name: PETSc.Log.Event(f"Elastane {name}")
-    for name in ("residual", "jacobian", "diagonal", "coarse assembly", "transfer", "coarse solve")
+    for name in (
+        "residual",
+        "jacobian",
+        "level update",
+        "diagonal",
+        "eigenvalue",
+        "level apply",
+        "exchange",
+        "transfer",
+        "cycle",
+        "coarse assembly",
+        "coarse solve",
+    )
 }
 
 #: PETSc's own events that the report names.

@@ -1,26 +1,39 @@
-"""p-multigrid on the Jacobian: matrix-free levels above an assembled p = 1 problem.
+"""p-multigrid on the Jacobian: matrix-free levels above a p = 1 problem.
 
-Each level but the coarsest applies the same QFunction at the quadrature points of the finest one,
-with the basis of its own degree, and smooths by Chebyshev polynomials of the Jacobi-preconditioned
-operator.  Level 0 is the coarsest, as in PCMG.
+Each level applies the tangent with the basis of its own degree and smooths by Chebyshev polynomials
+of the Jacobi-preconditioned operator.  Level 0 is the coarsest, as in PCMG.
 
 Reference: J. Brown et al., Performance portable solid mechanics via matrix-free p-multigrid,
 arXiv:2204.01722.
 """
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
+from mpi4py import MPI
+from numpy.typing import NDArray
 from petsc4py import PETSc
 
-from elastane.solver.ceed import Ceed, CeedOperator, CeedVector
-from elastane.solver.ceed_mat import JacobianMat, LOperator, LVector, ProlongationMat, python_mat
+from elastane.solver.ceed import CeedOperator, CeedVector
+from elastane.solver.ceed_mat import JacobianMat, LOperator, LVector, python_mat
 from elastane.solver.coarse import CoarseMatrix, PaddedSolver
+from elastane.solver.cycle import Below, Bottom, CyclePC, Level, LevelJacobian
+from elastane.solver.exchange import Exchange, find_sharing
+from elastane.solver.fused.level import FusedLevel
+from elastane.solver.level_operator import CeedLevel, LevelOperator, SurfaceTangent
 from elastane.solver.operators import Body
+from elastane.solver.passes import bound, passes
 from elastane.solver.preconditioners import COARSE
 from elastane.solver.problem import MultigridSettings
+from elastane.solver.rebuild import RebuildRule
+from elastane.solver.smoother import first_kind
 from elastane.solver.space import Space
 from elastane.solver.surfaces import PressureLoad
+from elastane.solver.transfer import Interpolation, SameSpace
+
+Floats = NDArray[np.float64]
 
 #: Prefix of all our PETSc options; users' `petsc_options` go under it.
 PREFIX = "elastane_"
@@ -29,67 +42,137 @@ PREFIX = "elastane_"
 COARSE_PREFIX = f"{PREFIX}coarse_"
 
 
-@dataclass(frozen=True)
-class Level:
-    """One level.
+class AssembledSolver:
+    """The assembled p = 1 problem behind the interface of the cycle."""
 
-    Attributes:
-        space: Its space.
-        mat: Its Jacobian as a PETSc matrix.
-        du: L-vector to work with, zero at prescribed components.
-        dR: L-vector to work with.
-    """
+    needs_smoothing = False
 
-    space: Space
-    mat: PETSc.Mat
-    du: LVector
-    dR: LVector
+    def __init__(self, matrix: CoarseMatrix, space: Space, exchange: Exchange) -> None:
+        self._matrix = matrix
+        self._space = space
+        self._exchange = exchange
+        self._solver: PaddedSolver | None = None
+        self._r, self._x = matrix.padded.createVecs()
+        owned = space.owned_nodes
+        self._free = (~space.prescribed[owned]).astype(float).reshape(-1)
+        self._positions = (3 * owned[:, None] + np.arange(3)).astype(np.int32).reshape(-1)
+        self._passes = passes(exchange.dtype)
+
+    @property
+    def inner(self) -> PETSc.PC:
+        """Return PETSc's solver."""
+        assert self._solver is not None
+        return self._solver.inner
+
+    def update(self) -> None:
+        """Do nothing: matrix and solver stay."""
+
+    def rebuild(self) -> None:
+        """Assemble the matrix and set up its solver; collective."""
+        self._matrix.assemble()
+        if self._solver is None:
+            self._solver = PaddedSolver(self._matrix, COARSE_PREFIX)
+        self.inner.setOperators(self._matrix.padded)
+        self.inner.setUp()
+
+    def apply(self, r: NDArray[Any], x: NDArray[Any]) -> None:
+        """Set x to the approximate solution for r; collective."""
+        count, positions = len(self._positions), self._positions
+        bound(self._passes.gather, count, positions, r, self._r.array)(1.0)
+        self._r.array[:] *= self._free
+        self.inner.apply(self._r, self._x)
+        self._x.array[:] *= self._free
+        bound(self._passes.scatter, count, positions, self._x.array_r, x)(1.0)
+        self._exchange.share(x)
 
 
 class Multigrid:
     """The Jacobian on all levels and the preconditioner made of them.
 
     Args:
-        ceed: The libCEED context.
         body: Operators of the body.
         pressures: Follower loads.
         spaces: Spaces of the levels, from degree 1 to the degree of the displacement.
         mat_type: PETSc type of the p = 1 matrix.
+        settings: What the user may choose.
+        single: Whether fused levels work in single precision.
 
     Attributes:
-        levels: The levels, coarse to fine.
+        jacobian: The Jacobian of the finest level as a PETSc matrix.
+        levels: The Jacobians that the cycle applies, coarse to fine.
+        smoothed: The levels with a smoother; p = 1 is one of them where the coarse solver asks.
+        coarse: The solver of the p = 1 problem.
         coarse_matrix: The assembled p = 1 Jacobian.
+        rule: Says when the preconditioner is rebuilt.
     """
 
     def __init__(
         self,
-        ceed: Ceed,
         body: Body,
         pressures: list[PressureLoad],
         spaces: list[Space],
         mat_type: str,
+        settings: MultigridSettings,
+        *,
+        single: bool = True,
     ) -> None:
-        self._ceed = ceed
-        self._body = body
-        self._pressures = pressures
+        self._body, self._pressures = body, pressures
+        ceed = body.ceed
+        self._single = single
+        self.rule = RebuildRule()
+        self._diagonal: NDArray[Any] | None = None
+        fine = spaces[-1]
+        self._fine_terms = body.jacobian(fine)
+        loads = [term for load in pressures for term in load.jacobian(fine)]
+        self.jacobian = python_mat(
+            JacobianMat(
+                fine,
+                LOperator(ceed, self._fine_terms + loads),
+                self._add_diagonal(fine),
+                LVector(ceed, fine),
+                LVector(ceed, fine),
+            ),
+            fine,
+            fine,
+        )
+        self._fine_space = fine
+        self.levels = [self._level_jacobian(space) for space in spaces]
         self.coarse_matrix = CoarseMatrix(
             ceed, spaces[0], lambda: self._transient(spaces[0]), mat_type
         )
-        self._smoothers: list[PETSc.KSP] = []
-        self.levels: list[Level] = []
-        for space in spaces:
-            du, dR = LVector(ceed, space), LVector(ceed, space)
-            context: object = self.coarse_matrix
-            # The coarsest level is applied through its matrix, unless it is the only one.
-            if space.degree > 1 or len(spaces) == 1:
-                context = JacobianMat(space, self._operator(space), self._diagonal(space), du, dR)
-            self.levels.append(Level(space, python_mat(context, space, space), du, dR))
+        self.coarse = AssembledSolver(self.coarse_matrix, spaces[0], self.levels[0].exchange)
+        below: Below = Bottom(self.levels[0], self.coarse)
+        self.smoothed: list[Level] = []
+        steps = first_kind(settings.smoother_degree)
+        if self.coarse.needs_smoothing:
+            lowest = self.levels[0]
+            below = Level(lowest, steps, below, SameSpace(lowest.space, lowest.dtype))
+            self.smoothed.append(below)
+        for coarse, finer in itertools.pairwise(self.levels):
+            transfer = Interpolation(coarse.space, finer.space, coarse.exchange, finer.exchange)
+            below = Level(finer, steps, below, transfer)
+            self.smoothed.append(below)
+        self._pc = CyclePC(below, fine)
 
-    def _operator(self, space: Space) -> LOperator:
-        terms = self._body.jacobian(space)
-        for load in self._pressures:
-            terms += load.jacobian(space)
-        return LOperator(self._ceed, terms)
+    def _level_jacobian(self, space: Space) -> LevelJacobian:
+        operator = self._level_operator(space)
+        tangents = [
+            SurfaceTangent(self._body.ceed, load, space)
+            for load in self._pressures
+            if len(load.surface.facets)
+        ]
+        return LevelJacobian(
+            space, operator, tangents, Exchange(space, operator.dtype, find_sharing(space))
+        )
+
+    def _level_operator(self, space: Space) -> LevelOperator:
+        if self._body.fused:
+            return FusedLevel(self._body, space, self._fine_space, single=self._single)
+
+        def lasting(space: Space) -> list[CeedOperator]:
+            return self._fine_terms if space is self._fine_space else self._body.jacobian(space)
+
+        return CeedLevel(self._body.ceed, space, lasting, self._body.jacobian_ranges)
 
     def _transient(self, space: Space) -> Iterator[CeedOperator]:
         """Yield the terms of the Jacobian as transient operators."""
@@ -97,70 +180,72 @@ class Multigrid:
         for load in self._pressures:
             yield from load.jacobian(space)
 
-    def _diagonal(self, space: Space) -> Callable[[CeedVector], None]:
+    def _add_diagonal(self, space: Space) -> Callable[[CeedVector], None]:
         def add(diagonal: CeedVector) -> None:
             for term in self._transient(space):
                 term.linear_assemble_add_diagonal(diagonal)
 
         return add
 
-    @property
-    def jacobian(self) -> PETSc.Mat:
-        """Return the Jacobian of the finest level."""
-        return self.levels[-1].mat
+    def update(self, u: Floats) -> None:
+        """Take over a new state, and rebuild where the rule says so; collective.
 
-    def update(self) -> None:
-        """Take over a new stored state: assemble p = 1, and mark all levels as changed."""
-        self.coarse_matrix.assemble()
+        Args:
+            u: Displacement L-vector of the residual that stored the state, (num_nodes, 3).
+        """
+        self.jacobian.stateIncrease()
         for level in self.levels:
-            level.mat.assemble()
-            level.mat.stateIncrease()
-        # A KSP looks at the state of its matrix only when it is given one.
-        for smoother, level in zip(self._smoothers, self.levels, strict=False):
-            smoother.setOperators(level.mat)
+            level.operator.update(u)
+        self.coarse.update()
+        diagonal = self.levels[0].diagonal()
+        reason = self.rule.reason(self._change(diagonal))
+        if reason:
+            self.rebuild(reason)
+            self._diagonal = diagonal
+        else:
+            self.rule.kept()
+
+    def rebuild(self, reason: str) -> None:
+        """Build all that is kept anew at the present state; collective."""
+        self.coarse.rebuild()
+        for level in self.smoothed:
+            level.rebuild()
+        self.rule.rebuilt(reason)
+
+    def _change(self, diagonal: NDArray[Any]) -> float:
+        """Return the largest relative change of the p = 1 diagonal since the last rebuild."""
+        if self._diagonal is None:
+            return np.inf
+        free = ~self.levels[0].space.prescribed.reshape(-1)
+        before = self._diagonal[free]
+        change = np.abs(diagonal[free] - before) / np.abs(before)
+        comm: MPI.Comm = self.levels[0].space.dm.comm.tompi4py()
+        return comm.allreduce(float(change.max(initial=0.0)), op=MPI.MAX)
+
+    def statistics(self) -> dict[str, Any]:
+        """Return what the preconditioner did so far, for the report: plain counts."""
+        return {
+            "rebuilds": dict(self.rule.counts),
+            "cycles": self._pc.num_cycles,
+            "jacobian_applies": self.jacobian.getPythonContext().num_applies,
+            "levels": [
+                {
+                    "degree": level.jacobian.space.degree,
+                    "precision": level.jacobian.dtype.name,
+                    "applies": level.jacobian.num_applies,
+                    "applies_in_estimates": level.estimates,
+                    "largest_eigenvalue": level.eigenvalue,
+                }
+                for level in self.smoothed
+            ],
+        }
 
     def configure(self, pc: PETSc.PC) -> None:
-        """Make a PETSc preconditioner this one; options are read from the database."""
-        if len(self.levels) == 1:
-            self._use_coarse_solver(pc)
-            return
-        pc.setType(PETSc.PC.Type.MG)
-        pc.setMGLevels(len(self.levels))
-        for number, level in enumerate(self.levels):
-            smoother = pc.getMGSmoother(number)
-            smoother.setOperators(level.mat)
-            self._smoothers.append(smoother)
-            if number:
-                coarse = self.levels[number - 1]
-                transfer = ProlongationMat(
-                    self._ceed,
-                    coarse.space,
-                    level.space,
-                    (coarse.du, coarse.dR),
-                    (level.du, level.dR),
-                )
-                pc.setMGInterpolation(number, python_mat(transfer, level.space, coarse.space))
-        coarse_solver = pc.getMGCoarseSolve()
-        coarse_solver.setType(PETSc.KSP.Type.PREONLY)
-        self._use_coarse_solver(coarse_solver.getPC())
-
-    def _use_coarse_solver(self, pc: PETSc.PC) -> None:
+        """Make a PETSc preconditioner this one."""
         pc.setType(PETSc.PC.Type.PYTHON)
-        pc.setPythonContext(PaddedSolver(self.coarse_matrix, COARSE_PREFIX))
+        pc.setPythonContext(self._pc)
 
 
-def default_options(settings: MultigridSettings, num_levels: int) -> Mapping[str, str]:
-    """Return the PETSc options of the preconditioner, without our prefix."""
-    coarse = {f"coarse_{name}": value for name, value in COARSE[settings.coarse].items()}
-    if num_levels == 1:
-        return coarse
-    return {
-        "mg_levels_ksp_type": "chebyshev",
-        "mg_levels_ksp_max_it": str(settings.smoother_degree),
-        "mg_levels_ksp_norm_type": "none",
-        "mg_levels_ksp_chebyshev_esteig": "0,0.1,0,1.1",
-        # The default, GMRES, keeps a vector for each of its ten iterations.
-        "mg_levels_esteig_ksp_type": "cg",
-        "mg_levels_pc_type": "jacobi",
-        **coarse,
-    }
+def default_options(settings: MultigridSettings) -> Mapping[str, str]:
+    """Return the PETSc options of the coarse solver, without our prefix."""
+    return {f"coarse_{name}": value for name, value in COARSE[settings.coarse].items()}

@@ -53,12 +53,14 @@ class Course:
         norms: Residual norms.
         krylov: Krylov iterations of each Newton iteration.
         linear_total: Krylov iterations that SNES counted.
+        resumed: Whether SNES starts again at a residual that is known.
     """
 
     monitor: Monitor
     norms: list[float] = field(default_factory=list)
     krylov: list[int] = field(default_factory=list)
     linear_total: int = 0
+    resumed: bool = False
 
     def add(self, norm: float, krylov_iterations: int | None, min_J: float) -> None:
         """Take note of a residual norm and of the Krylov iterations that led to it, if any."""
@@ -96,7 +98,7 @@ class Newton:
         self._bound, self._norm = 0.0, 0.0
         self._min_J = np.nan
         self.num_residuals = 0
-        _insert_options(settings, bool(mechanics.pressures), len(multigrid.levels))
+        _insert_options(settings, bool(mechanics.pressures))
 
         self._R, self.work = (multigrid.jacobian.createVecLeft() for _ in range(2))
         self.snes = PETSc.SNES().create(comm=mechanics.space.dm.comm)
@@ -106,6 +108,9 @@ class Newton:
         with _refused_options(settings):
             multigrid.configure(self.snes.getKSP().getPC())
             self.snes.setFromOptions()
+        ksp = self.snes.getKSP()
+        ksp.setConvergenceHistory(reset=True)
+        ksp.setPostSolve(lambda ksp, b, x: self._learn(ksp))
         self._rtol, self._atol, self._stol, self._max_it = self.snes.getTolerances()
 
     def set_up(self, u: PETSc.Vec) -> None:
@@ -116,16 +121,16 @@ class Newton:
                 neither its value.
         """
         self._mechanics.evaluate(u, self._R)
-        self._multigrid.update()
         ksp = self.snes.getKSP()
         ksp.setOperators(self._multigrid.jacobian)
         with _refused_options(self._settings):
+            self._multigrid.update(self._mechanics.u.array)
             ksp.setUp()
         unused = [name for name in self._settings.petsc_options if not _was_used(name)]
         if unused:
             raise ValueError(
                 f"petsc_options: nothing used {', '.join(unused)}; options go without the prefix "
-                f"-{PREFIX}, e.g. ksp_type, mg_levels_ksp_max_it, coarse_pc_type"
+                f"-{PREFIX}, e.g. ksp_type, ksp_max_it, coarse_pc_type"
             )
 
     def _residual(self, snes: PETSc.SNES, u: PETSc.Vec, R: PETSc.Vec) -> None:
@@ -138,9 +143,15 @@ class Newton:
     def _jacobian(self, snes: PETSc.SNES, u: PETSc.Vec, J: PETSc.Mat, P: PETSc.Mat) -> None:
         # The line search may have left the state of another trial point.
         self._mechanics.evaluate(u, self.work)
-        self._multigrid.update()
+        self._multigrid.update(self._mechanics.u.array)
         if self._settings.linear.rtol is None:
             snes.getKSP().setTolerances(rtol=self._adaptive_rtol(snes.getFunctionNorm()))
+
+    def _learn(self, ksp: PETSc.KSP) -> None:
+        """Tell the rule of rebuilds how a linear solve went."""
+        norms = ksp.getConvergenceHistory()
+        if ksp.getConvergedReason() > 0 and len(norms) > 1 and norms[-1] > 0.0:
+            self._multigrid.rule.solved(ksp.getIterationNumber(), np.log10(norms[0] / norms[-1]))
 
     def _adaptive_rtol(self, norm: float) -> float:
         """Return the linear tolerance at a residual norm.
@@ -181,6 +192,15 @@ class Newton:
         self.snes.cancelMonitor()
         self.snes.setMonitor(lambda _, iteration, norm: self._record(iteration, norm, course))
         self.snes.solve(None, u)
+        failed = PETSc.SNES.ConvergedReason.DIVERGED_LINEAR_SOLVE
+        if self.snes.getConvergedReason() == failed and self._multigrid.rule.failed():
+            # From the last iterate, with a preconditioner built there.  Iterations of the solve
+            # that failed count with those of the next one.
+            left = max(iterations - self.snes.getIterationNumber(), 1)
+            self.snes.setTolerances(rtol=0.0, atol=self._bound, stol=self._stol, max_it=left)
+            course.resumed = True
+            course.linear_total -= self.snes.getLinearSolveIterations()
+            self.snes.solve(None, u)
         name = _name(PETSc.SNES, self.snes.getConvergedReason())
         converged = self.snes.getConvergedReason() > 0
         return course.report(converged, name, "" if converged else self._why(name))
@@ -189,25 +209,33 @@ class Newton:
         if not course.norms:
             self._bound = max(self._atol, self._rtol * norm)
         total = self.snes.getLinearSolveIterations()
+        if course.resumed:
+            course.resumed = False
+            return
         # Iteration 0 is the state at the start: no linear solve led to it.
         course.add(norm, total - course.linear_total if iteration else None, self._min_J)
         course.linear_total = total
 
     def _predict(self, u: PETSc.Vec, jump: NDArray[np.float64], course: Course) -> None:
         """Add the solution of the linearised problem to u."""
-        mechanics, fine = self._mechanics, self._multigrid.levels[-1]
+        mechanics, jacobian = self._mechanics, self._multigrid.jacobian
         self._min_J = mechanics.evaluate(u, self._R)
-        self._multigrid.update()
-        context: JacobianMat = fine.mat.getPythonContext()
+        self._multigrid.update(mechanics.u.array)
+        context: JacobianMat = jacobian.getPythonContext()
         context.add_prescribed(jump, mechanics.space.prescribed, self._R)
         course.add(self._R.norm(), None, self._min_J)
         self._R.scale(-1.0)
         ksp = self.snes.getKSP()
-        ksp.setOperators(fine.mat)
+        ksp.setOperators(jacobian)
         ksp.setTolerances(rtol=self._settings.linear.rtol or FIRST_RTOL)
         ksp.solve(self._R, self.work)
+        iterations = ksp.getIterationNumber()
+        if ksp.getConvergedReason() < 0 and self._multigrid.rule.failed():
+            self._multigrid.update(mechanics.u.array)
+            ksp.solve(self._R, self.work)
+            iterations += ksp.getIterationNumber()
         u.axpy(1.0, self.work)
-        course.krylov.append(ksp.getIterationNumber())
+        course.krylov.append(iterations)
 
     def _why(self, reason: str) -> str:
         """Return in words why the iteration failed, and what to try."""
@@ -232,7 +260,7 @@ class Newton:
         return f"the linear solver failed ({reason})"
 
 
-def _insert_options(settings: SolverSettings, follower: bool, num_levels: int) -> None:
+def _insert_options(settings: SolverSettings, follower: bool) -> None:
     """Put our defaults and the user's options into PETSc's database, under our prefix."""
     options = {
         # The tangent of a follower load on part of a surface is not symmetric.
@@ -246,7 +274,7 @@ def _insert_options(settings: SolverSettings, follower: bool, num_levels: int) -
         "snes_atol": str(settings.newton.atol),
         "snes_stol": "0",
         "snes_max_it": str(settings.newton.max_iterations),
-        **default_options(settings.multigrid, num_levels),
+        **default_options(settings.multigrid),
         **{name.lstrip("-"): str(value) for name, value in settings.petsc_options.items()},
     }
     if options["ksp_type"] == "gmres":

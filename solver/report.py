@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,8 @@ class Report:
         steps: The converged load steps.
         timings: Seconds of each phase: setup, solve, output, and finer ones.
         memory_bytes: Largest resident memory, summed over ranks.
+        preconditioner: What the preconditioner did: rebuilds and their reasons, cycles, applies on
+            each level.
         warnings: What the user should know even if all went well, e.g. a fallback that was taken.
     """
 
@@ -94,4 +97,5 @@ class Report:
     steps: tuple[StepReport, ...]
     timings: Mapping[str, float]
     memory_bytes: int
+    preconditioner: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()

@@ -1,16 +1,23 @@
 """The operators against dense assembly on a few elements, and against each other."""
 
+import itertools
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from petsc4py import PETSc
 
 from elastane.meshes.body import Body
 from elastane.meshes.box import Box
 from elastane.meshes.sphere_shell import SphereShell
 from elastane.solver.boundary import BoundaryCondition
+from elastane.solver.cycle import Level, LevelJacobian
 from elastane.solver.loading import Run
 from elastane.solver.problem import MultigridSettings
 from elastane.solver.space import Space
+from elastane.solver.transfer import Transfer
 from tests.verification.cases import (
     Floats,
     clamp,
@@ -20,6 +27,8 @@ from tests.verification.cases import (
     renumbered,
     start,
 )
+
+Function = Callable[[NDArray[Any], NDArray[Any]], None]
 
 SYMMETRY = [
     displacement("x-min", 0, None, None),
@@ -47,15 +56,16 @@ def dense(mat: PETSc.Mat) -> Floats:
     return np.stack(columns, axis=1)
 
 
-def deformed(name: str, degree: int) -> Run:
+def deformed(name: str, degree: int, backend: str = "cpu") -> Run:
     """Return a run under load, its Jacobian taken at a random state in `run.u`."""
     body, boundary = CASES[name]
-    run = start(problem(body, degree, boundary))
+    run = start(problem(body, degree, boundary, backend=backend))
     run.mechanics.set_load(1.0)
     size = run.u.getLocalSize()
     run.u.setArray(0.05 / degree * np.random.default_rng(1).standard_normal(size))
     residual(run, run.u.array.copy())
-    run.multigrid.update()
+    run.multigrid.update(run.mechanics.u.array)
+    run.multigrid.rebuild("another state")
     return run
 
 
@@ -66,30 +76,39 @@ def residual(run: Run, u: Floats) -> Floats:
     return R.array.copy()
 
 
-def dense_transpose(mat: PETSc.Mat) -> Floats:
-    x, y = mat.createVecs()
-    columns = []
-    for j in range(mat.getSize()[0]):
-        y.zeroEntries()
-        y.setValue(j, 1.0)
-        y.assemble()
-        mat.multTranspose(y, x)
-        columns.append(x.array.copy())
-    return np.stack(columns, axis=1)
+def free(space: Space) -> NDArray[np.int64]:
+    """Return the positions in the flat L-vector of what is not prescribed."""
+    return np.flatnonzero(~space.prescribed.reshape(-1))
 
 
-def prolongations(run: Run) -> list[PETSc.Mat]:
+def columns(level: LevelJacobian, apply: Function, source: Space, target: Space) -> Floats:
+    """Return the matrix of a function that sets its second argument, without prescribed ones."""
+    found = []
+    for j in free(source):
+        x, y = (np.zeros(3 * space.num_nodes, level.dtype) for space in (source, target))
+        x[j] = 1.0
+        apply(x, y)
+        found.append(y[free(target)].astype(float))
+    return np.stack(found, axis=1)
+
+
+def dense_levels(run: Run) -> list[Floats]:
+    """Return the Jacobian of each level in single precision, coarse to fine."""
+    return [columns(level, level.apply, level.space, level.space) for level in run.multigrid.levels]
+
+
+def prolongations(run: Run) -> list[Floats]:
     """Return the prolongation to each level but the coarsest."""
-    pc = run.newton.snes.getKSP().getPC()
-    return [pc.getMGInterpolation(level) for level in range(1, len(run.multigrid.levels))]
+    return [
+        columns(level.jacobian, level.transfer.prolong, coarse, fine)
+        for level, coarse, fine in interpolated(run)
+    ]
 
 
-def unknowns(space: Space, nodal: Floats) -> Floats:
-    """Return the T-vector of nodal values."""
-    local, values = space.dm.createLocalVec(), space.dm.createGlobalVec()
-    local.setArray(nodal.reshape(-1))
-    space.dm.localToGlobal(local, values)
-    return values.array.copy()
+def interpolated(run: Run) -> list[tuple[Level, Space, Space]]:
+    """Return each level above p = 1 with the next coarser space and its own."""
+    levels = run.multigrid.smoothed[-len(run.spaces) + 1 :]
+    return list(zip(levels, run.spaces[:-1], run.spaces[1:], strict=True))
 
 
 each_case = pytest.mark.parametrize("name", CASES)
@@ -111,24 +130,26 @@ def test_jacobian_is_the_derivative_of_the_residual(name: str, degree: int) -> N
 @each_case
 @each_degree
 def test_diagonal_is_that_of_the_jacobian(name: str, degree: int) -> None:
-    """On every level; sums in another order differ by rounding."""
+    """On every level, follower loads included; sums in another order differ by rounding."""
     run = deformed(name, degree)
-    for level in run.multigrid.levels[-1:0:-1] or run.multigrid.levels:
-        columns = dense(level.mat)
-        diagonal = level.mat.createVecLeft()
-        level.mat.getDiagonal(diagonal)
-        scale = np.abs(columns).max()
-        np.testing.assert_allclose(diagonal.array, np.diag(columns), atol=1e-13 * scale)
+    jacobian = dense(run.multigrid.jacobian)
+    diagonal = run.multigrid.jacobian.createVecLeft()
+    run.multigrid.jacobian.getDiagonal(diagonal)
+    close(diagonal.array, np.diag(jacobian), 1e-13)
+    for level, matrix in zip(run.multigrid.levels, dense_levels(run), strict=True):
+        close(level.diagonal()[free(level.space)], np.diag(matrix), 1e-6)
 
 
 @pytest.mark.parametrize("name", ["clamped", "slip", "free"])
 @each_degree
 def test_jacobian_of_dead_loads_is_symmetric(name: str, degree: int) -> None:
-    """On every level."""
+    """On every level; in single precision there, with sums of some hundred terms."""
     run = deformed(name, degree)
-    for level in run.multigrid.levels:
-        jacobian = dense(level.mat)
-        np.testing.assert_allclose(jacobian, jacobian.T, atol=1e-13 * np.abs(jacobian).max())
+    for jacobian, eps in [
+        (dense(run.multigrid.jacobian), 1e-13),
+        *zip(dense_levels(run), itertools.repeat(1e-6)),
+    ]:
+        np.testing.assert_allclose(jacobian, jacobian.T, atol=eps * np.abs(jacobian).max())
 
 
 @pytest.mark.parametrize("name", ["clamped", "slip", "free"])
@@ -169,22 +190,44 @@ def test_assembled_matrix_of_degree_one_is_the_jacobian(name: str) -> None:
 def test_restriction_is_the_transpose_of_prolongation(name: str, degree: int) -> None:
     run = deformed(name, degree)
     assert len(run.multigrid.levels) > 1
-    for mat in prolongations(run):
-        np.testing.assert_allclose(dense_transpose(mat), dense(mat).T, atol=1e-14)
+    for (level, coarse, fine), matrix in zip(interpolated(run), prolongations(run), strict=True):
+        transfer = level.transfer
+
+        def restrict(r: Floats, b: Floats, transfer: Transfer = transfer) -> None:
+            transfer.restrict(transfer.weights * r, b)
+
+        np.testing.assert_allclose(
+            columns(level.jacobian, restrict, fine, coarse), matrix.T, atol=1e-6
+        )
 
 
 @each_case
 @pytest.mark.parametrize("degree", [2, 3])
 def test_every_level_is_the_jacobian_between_prolongations(name: str, degree: int) -> None:
-    """Levels use the quadrature points of the finest, so that they are its Galerkin products."""
-    run = deformed(name, degree)
+    """libCEED's levels use the quadrature points of the finest: they are its Galerkin products."""
+    galerkin_products(deformed(name, degree, backend="/cpu/self/opt/blocked"), 1e-13)
+
+
+@pytest.mark.parametrize("name", ["clamped", "slip", "free"])
+@pytest.mark.parametrize("degree", [2, 3])
+def test_levels_with_fewer_points_are_as_exact_at_rest(name: str, degree: int) -> None:
+    """On straight elements p + 1 points integrate the Jacobian of degree p at rest exactly."""
+    body, boundary = CASES[name]
+    galerkin_products(start(problem(body, degree, boundary)), 1e-6)
+
+
+def galerkin_products(run: Run, eps: float) -> None:
+    """Hold each level to the Jacobian between prolongations."""
     product = dense(run.multigrid.jacobian)
-    coarser = run.multigrid.levels[-2::-1]
-    for level, mat in zip(coarser, reversed(prolongations(run)), strict=True):
-        P = dense(mat)
+    levels = dense_levels(run)
+    close(levels[-1], product, eps)
+    for level, P in zip(levels[-2::-1], reversed(prolongations(run)), strict=True):
         product = P.T @ product @ P
-        scale = np.abs(product).max()
-        np.testing.assert_allclose(dense(level.mat), product, atol=1e-13 * scale)
+        close(level, product, eps)
+
+
+def close(found: Floats, expected: Floats, eps: float) -> None:
+    np.testing.assert_allclose(found, expected, atol=eps * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("levels", ["logarithmic", "uniform"])
@@ -192,12 +235,12 @@ def test_prolongation_keeps_polynomials(levels: str) -> None:
     """Those of the coarse degree, on cells whose axes are turned."""
     mesh = renumbered(Box(cells=(2, 2, 1)).build(1, 0), seed=3)
     run = start(problem(mesh, 5, [], multigrid=MultigridSettings(levels=levels)))
-    for coarse, fine, mat in zip(run.spaces[:-1], run.spaces[1:], prolongations(run), strict=True):
-        x, y = mat.createVecs()
-        x.setArray(unknowns(coarse, polynomial(coarse.X, coarse.degree)))
-        mat.mult(x, y)
-        expected = unknowns(fine, polynomial(fine.X, coarse.degree))
-        np.testing.assert_allclose(y.array, expected, atol=1e-13)
+    for level, coarse, fine in interpolated(run):
+        x = polynomial(coarse.X, coarse.degree).astype(level.jacobian.dtype).reshape(-1)
+        y = np.zeros(3 * fine.num_nodes, level.jacobian.dtype)
+        level.transfer.prolong(x, y)
+        expected = polynomial(fine.X, coarse.degree).reshape(-1)
+        np.testing.assert_allclose(y, expected, atol=1e-6)
 
 
 def polynomial(X: Floats, degree: int) -> Floats:

@@ -63,7 +63,7 @@ def evaluate(run: Run, u: Floats) -> tuple[float, Floats]:
 
 def stiffness(run: Run) -> Floats:
     """Return the Jacobian at the state evaluated last, as a dense matrix."""
-    run.multigrid.update()
+    run.multigrid.update(run.mechanics.u.array)
     mat = run.multigrid.jacobian
     x, y = mat.createVecs()
     columns = []

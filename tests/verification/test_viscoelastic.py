@@ -375,7 +375,7 @@ def test_jacobian_follows_the_length_of_the_step(times: Sequence[float | str]) -
         mechanics.evaluate(moved, R)
         forces.append(R.array.copy())
     mechanics.evaluate(u, u.duplicate())
-    run.multigrid.update()
+    run.multigrid.update(run.mechanics.u.array)
     found = direction.duplicate()
     run.multigrid.jacobian.mult(direction, found)
     quotient = (forces[0] - forces[1]) / (2.0 * step)

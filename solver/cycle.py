@@ -1,0 +1,252 @@
+"""The V-cycle of p-multigrid, as a PETSc preconditioner.
+
+It works on L-vectors in which a node that ranks share has its whole value on each of them, and a
+prescribed component is zero; between two applies of an operator there is nothing but passes over
+memory.  In single precision all of it costs half: what the preconditioner loses in digits, the
+Krylov method in double precision does not notice.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from mpi4py import MPI
+from numpy.typing import NDArray
+from petsc4py import PETSc
+
+from elastane.solver.eigenvalue import largest_eigenvalue
+from elastane.solver.exchange import Exchange
+from elastane.solver.level_operator import CoarseSolver, LevelOperator, SurfaceTangent
+from elastane.solver.log import logged
+from elastane.solver.passes import bound, passes
+from elastane.solver.smoother import Chebyshev, Step
+from elastane.solver.space import Space
+from elastane.solver.transfer import Transfer
+
+Floats = NDArray[np.float64]
+Vector = NDArray[Any]
+
+#: Iterations of the first estimate of the largest eigenvalue, and of one that goes on from the
+#: last eigenvector.
+FIRST_ESTIMATE, LATER_ESTIMATE = 10, 3
+
+#: The estimate comes from below, and falls short by some percent; a bound that is as much too high
+#: costs less than a twentieth of the smoothing, one that is too low lets high modes grow.
+SAFETY = 1.05
+
+
+class LevelJacobian:
+    """The Jacobian of one level, loads included, whole at shared nodes.
+
+    Args:
+        space: The space of the level.
+        operator: The body's part.
+        tangents: Those of follower loads.
+        exchange: Sums over ranks, in the precision of the operator.
+
+    Attributes:
+        num_applies: Times it was applied.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        operator: LevelOperator,
+        tangents: Sequence[SurfaceTangent],
+        exchange: Exchange,
+    ) -> None:
+        self.space, self.operator, self.exchange = space, operator, exchange
+        self._tangents = tangents
+        self._comm: MPI.Comm = space.dm.comm.tompi4py()
+        self.num_applies = 0
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Return the precision of its vectors."""
+        return self.operator.dtype
+
+    def zeros(self) -> Vector:
+        """Return a flat L-vector of zeros."""
+        return np.zeros(3 * self.space.num_nodes, self.dtype)
+
+    @logged("level apply")
+    def apply(self, x: Vector, y: Vector) -> None:
+        """Add the Jacobian times x to y, which must be zero at shared nodes; collective."""
+        self.num_applies += 1
+        self.operator.apply_add(x, y)
+        for tangent in self._tangents:
+            tangent.apply_add(x, y)
+        self.exchange.sum(y)
+
+    @logged("diagonal")
+    def diagonal(self) -> Vector:
+        """Return the diagonal, as a flat L-vector; collective."""
+        diagonal = self.zeros()
+        self.operator.add_diagonal(diagonal)
+        for tangent in self._tangents:
+            tangent.add_diagonal(diagonal)
+        self.exchange.sum(diagonal)
+        return diagonal
+
+    @logged("eigenvalue")
+    def largest_eigenvalue(self, inverse_diagonal: Vector, x: Vector, iterations: int) -> float:
+        """Return an estimate from below for the Jacobi-preconditioned Jacobian; collective.
+
+        Args:
+            inverse_diagonal: Zero at prescribed components.
+            x: Flat L-vector to start from; overwritten by the eigenvector.
+            iterations: How often to improve it.
+        """
+        counted = np.repeat(self.space.owned, 3) & (inverse_diagonal > 0.0)
+
+        def apply(vector: Vector) -> Vector:
+            result = self.zeros()
+            self.apply(vector, result)
+            return result
+
+        def products(left: Vector, right: Vector) -> Floats:
+            # Sums of many numbers in double, also of numbers in single precision.
+            weighted = np.where(counted, left, 0.0).astype(np.float64)
+            return self._comm.allreduce(weighted @ right.T.astype(np.float64))
+
+        return largest_eigenvalue(apply, inverse_diagonal, products, x, iterations)
+
+
+class Below(Protocol):
+    """A level with all below it.
+
+    Attributes:
+        b, x: Right-hand side and solution, flat L-vectors.
+        exchange: Sums its L-vectors over ranks.
+    """
+
+    b: Vector
+    x: Vector
+    exchange: Exchange
+
+    def cycle(self) -> None:
+        """Set x to an approximate solution for b."""
+
+
+class Bottom:
+    """The p = 1 problem, handed to a solver.
+
+    Args:
+        jacobian: Its Jacobian.
+        solver: The solver.
+
+    Attributes: see `Below`.
+    """
+
+    def __init__(self, jacobian: LevelJacobian, solver: CoarseSolver) -> None:
+        self.b, self.x = jacobian.zeros(), jacobian.zeros()
+        self.exchange = jacobian.exchange
+        self._solver = solver
+
+    def cycle(self) -> None:
+        """Set x to an approximate solution for b."""
+        self._solver.apply(self.b, self.x)
+
+
+class Level:
+    """A level with a smoother, and all below it.
+
+    Args:
+        jacobian: Its Jacobian.
+        steps: The polynomial of the smoother.
+        below: The next coarser level, or the solver.
+        transfer: The transfer to what lies below.
+
+    Attributes:
+        transfer: See above.
+        eigenvalue: Last estimate of the largest eigenvalue.
+        estimates: Applies that estimates took so far.
+        b, x, exchange: See `Below`.
+    """
+
+    def __init__(
+        self, jacobian: LevelJacobian, steps: list[Step], below: Below, transfer: Transfer
+    ) -> None:
+        self.jacobian, self.exchange = jacobian, jacobian.exchange
+        self._below, self.transfer = below, transfer
+        self._smoother = Chebyshev(3 * jacobian.space.num_nodes, jacobian.dtype, steps)
+        self.b, self.x = self._smoother.b, self._smoother.x
+        self._smoother.W[:] = transfer.weights
+        self._eigenvector: Vector | None = None
+        self.eigenvalue = np.nan
+        self.estimates = 0
+
+    def rebuild(self) -> None:
+        """Evaluate the diagonal and the bound of the smoother at the present state; collective."""
+        diagonal, S = np.abs(self.jacobian.diagonal()), self._smoother.S
+        free = ~self.jacobian.space.prescribed.reshape(-1) & (diagonal > 0.0)
+        # The absolute value keeps the smoother positive where the tangent is not.
+        np.divide(1.0, diagonal, where=free, out=S)
+        iterations = LATER_ESTIMATE
+        if self._eigenvector is None:
+            iterations = FIRST_ESTIMATE
+            self._eigenvector = np.where(free, _noise(self.jacobian.space), 0.0).astype(S.dtype)
+        before = self.jacobian.num_applies
+        self.eigenvalue = self.jacobian.largest_eigenvalue(S, self._eigenvector, iterations)
+        self.estimates += self.jacobian.num_applies - before
+        self._smoother.bound = SAFETY * self.eigenvalue
+
+    def cycle(self) -> None:
+        """Set x to the approximate solution for b by one cycle; collective."""
+        smoother, below, apply = self._smoother, self._below, self.jacobian.apply
+        smoother.smooth_from_zero(apply)
+        smoother.weigh_residual(apply)
+        self.transfer.restrict(smoother.r, below.b)
+        below.cycle()
+        self.transfer.prolong(below.x, smoother.y)
+        smoother.add()
+        smoother.smooth(apply)
+
+
+def _noise(space: Space) -> Floats:
+    """Return numbers in [-1, 1] without order, flat, alike for a node on all ranks."""
+    components = 3 * space.numbers[:, None] + np.arange(3)
+    # Multiples of the golden ratio never repeat; their squares have no order either.
+    noise: Floats = np.modf(0.6180339887498949 * components**2)[0]
+    return 2.0 * noise.reshape(-1) - 1.0
+
+
+class CyclePC:
+    """Context of a PETSc preconditioner: one cycle on a T-vector.
+
+    Args:
+        level: The finest level.
+        space: Its space.
+
+    Attributes:
+        num_cycles: Times it was applied.
+    """
+
+    def __init__(self, level: Below, space: Space) -> None:
+        self._level = level
+        self._positions = t_positions(space)
+        self._passes = passes(level.b.dtype)
+        self.num_cycles = 0
+
+    @logged("cycle")
+    def apply(self, pc: PETSc.PC, r: PETSc.Vec, z: PETSc.Vec) -> None:
+        """Set z to the approximate solution for the residual r."""
+        level, positions = self._level, self._positions
+        self.num_cycles += 1
+        # Residuals get as small as single precision cannot tell from zero.
+        norm = r.norm(PETSc.NormType.INFINITY)
+        if norm == 0.0:
+            z.zeroEntries()
+            return
+        bound(self._passes.scatter, len(positions), positions, r.array_r, level.b)(1.0 / norm)
+        level.exchange.share(level.b)
+        level.cycle()
+        bound(self._passes.gather, len(positions), positions, level.x, z.array)(norm)
+
+
+def t_positions(space: Space) -> NDArray[np.int32]:
+    """Return the position in the flat L-vector of each entry of this rank's T-vector."""
+    local, result = space.dm.createLocalVec(), space.dm.createGlobalVec()
+    local.setArray(np.arange(3 * space.num_nodes, dtype=float))
+    space.dm.localToGlobal(local, result)
+    return result.array.astype(np.int32)

@@ -1,0 +1,67 @@
+"""When the preconditioner is built anew.
+
+The levels follow every state; diagonals, bounds of the smoothers and the hierarchy of the p = 1
+problem are kept, since a preconditioner need not know the tangent exactly.  They are rebuilt at the
+first use, when the state has moved far from that of the last rebuild, when a linear solve needed
+clearly more iterations than the first one after it, and when a linear solve failed.
+"""
+
+from collections import Counter
+
+#: Relative change of an entry of the p = 1 diagonal from which on the state has moved far.
+FAR = 0.5
+
+#: Iterations have grown if there are more by this factor and by so many ...
+GROWTH, SLACK = 4.0 / 3.0, 2.0
+
+FIRST = "first use"
+MOVED = "the state moved"
+GREW = "iterations grew"
+FAILED = "a linear solve failed"
+
+
+class RebuildRule:
+    """Decides on rebuilds and counts them.
+
+    Attributes:
+        counts: Rebuilds so far, by reason.
+        stale: Whether a linear solve since the last rebuild was one at another state.
+    """
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.stale = False
+        self._due = FIRST
+        self._rate: float | None = None
+
+    def reason(self, change: float) -> str:
+        """Return why a rebuild is due at the present state, "" if it is not.
+
+        Args:
+            change: Largest relative change of the p = 1 diagonal since the last rebuild.
+        """
+        # A comparison that is false for NaN.
+        return self._due if self._due or change <= FAR else MOVED
+
+    def rebuilt(self, reason: str) -> None:
+        """Take note of a rebuild."""
+        self.counts[reason] += 1
+        self._due, self._rate, self.stale = "", None, False
+
+    def kept(self) -> None:
+        """Take note of a new state without a rebuild."""
+        self.stale = True
+
+    def solved(self, iterations: int, digits: float) -> None:
+        """Take note of a linear solve that gained so many decimal digits."""
+        if digits <= 0.0:
+            return
+        if self._rate is None:
+            self._rate = iterations / digits
+        elif iterations > max(GROWTH * self._rate * digits, self._rate * digits + SLACK):
+            self._due = GREW if self.stale else ""
+
+    def failed(self) -> bool:
+        """Take note of a failed linear solve; return whether a rebuild may help."""
+        self._due = FAILED if self.stale else self._due
+        return self.stale
