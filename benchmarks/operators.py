@@ -61,6 +61,9 @@ BY_HAND = {
     "mooney-rivlin": {"cofactor": 11, "S": 16},
 }
 
+#: Name of the product with an assembled matrix.
+ASSEMBLED = "assembled BAIJ"
+
 #: Read before an apply out of cache: more than caches hold.
 WASTE_BYTES = 1 << 29
 
@@ -152,7 +155,9 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     }
     for case in cases(options):
         ours = fused(case.cube, neo_hookean, case.function)
-        content["fused"].append(alone(case, ours, options.pairs, limits))
+        if ours_too:
+            for single in (False, True):
+                content["fused"].append(alone(case, neo_hookean, options.pairs, limits, single))
         for name, rival, tolerance in rivals(case, neo_hookean, resources, ours_too=ours_too):
             row = compare(case, ours, name, rival, options.pairs, tolerance)
             content["rivals"].append(row)
@@ -195,7 +200,7 @@ def rivals(
     if ours_too:
         yield "single", partial(fused, case.cube, solid, case.function, single=True), 1e-3
     if ours_too and case.function == "jacobian":
-        yield "assembled BAIJ", partial(assembled, case.cube), None
+        yield ASSEMBLED, partial(assembled, case.cube), None
 
 
 def assembled(cube: Cube) -> Subject:
@@ -244,13 +249,15 @@ def compare(
     }
 
 
-def alone(case: Case, ours: Subject, pairs: int, limits: Limits) -> Row:
+def alone(case: Case, solid: Solid, pairs: int, limits: Limits, single: bool) -> Row:
     """Return a fused kernel against the limits of the machine."""
+    ours = fused(case.cube, solid, case.function, single=single)
     unknowns = len(ours.x)
     seconds = np.array([once for once, _ in by_turns(ours.apply, ours.apply, pairs, case.waste)])
-    least = limits.seconds(ours.num_bytes, ours.flops)
+    least = limits.seconds(ours.num_bytes, ours.flops, single=single)
     return {
         **described(case),
+        "precision": "single" if single else "double",
         "rate": spread((1e-6 * unknowns / seconds).tolist()),
         "bytes_per_unknown": ours.num_bytes / unknowns,
         "flops_per_unknown": ours.flops / unknowns,
@@ -370,33 +377,28 @@ def _is_there(resource: str) -> bool:
 def table(content: dict[str, Any]) -> str:
     """Return the results as Markdown tables."""
     limits = content["limits"]
+    degrees = sorted({row["degree"] for row in content["fused"]})
     lines = [
         f"Bandwidth {limits['bandwidth'] / 1e9:.1f} GB/s, peak {limits['peak'] / 1e9:.0f} GF/s.",
         "",
-        "| fused | p | where | unknowns | MDoF/s | bytes | flops | bound MDoF/s | share |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| fused | p | unknowns | MDoF/s | bytes | flops | bound MDoF/s | share |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for row in content["fused"]:
         lines.append(
-            f"| {row['function']} | {row['degree']} | {row['where']} | {row['unknowns']:,} "
-            f"| {row['rate']['median']:.1f} | {row['bytes_per_unknown']:.0f} "
-            f"| {row['flops_per_unknown']:.0f} | {row['bound']:.0f} ({row['bound_by']}) "
-            f"| {row['share']['median']:.0%} |"
+            f"| {row['function']}, {row['precision']}, {row['where']} | {row['degree']} "
+            f"| {row['unknowns']:,} | {_quartiles(row['rate'])} "
+            f"| {row['bytes_per_unknown']:.0f} | {row['flops_per_unknown']:.0f} "
+            f"| {row['bound']:.0f} ({row['bound_by']}) | {row['share']['median']:.0%} |"
         )
     lines += [
         "",
-        "| rival | libCEED | function | p | where | MDoF/s | fused MDoF/s | times as long "
-        "(quartiles) |",
-        "|---|---|---|---|---|---|---|---|",
+        f"| times as long as fused | {' | '.join(f'p = {degree}' for degree in degrees)} |",
+        f"|---|{'---|' * len(degrees)}",
     ]
-    for row in content["rivals"]:
-        fewer = row["rival_unknowns"] < row["unknowns"]
-        size = f", {row['rival_unknowns']:,} unknowns" if fewer else ""
-        lines.append(
-            f"| {row['rival']}{size} | {row['libceed'] if row['rival'][0] == '/' else ''} "
-            f"| {row['function']} | {row['degree']} | {row['where']} "
-            f"| {row['theirs']['median']:.1f} | {row['ours']['median']:.1f} | {_ratio(row)} |"
-        )
+    for name, by_degree in by_rival(content).items():
+        cells = [by_degree.get(degree, "") for degree in degrees]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
     lines += [
         "",
         "| tangent, p = 2 | where | against | times as long (quartiles) |",
@@ -406,6 +408,29 @@ def table(content: dict[str, Any]) -> str:
         lines.append(f"| {row['rival']} | {row['where']} | {row['against']} | {_ratio(row)} |")
     microseconds = content["overhead"]["microseconds"]["median"]
     return "\n".join([*lines, "", f"PETSc and Python add {microseconds:.0f} µs to an apply."])
+
+
+def by_rival(content: dict[str, Any]) -> dict[str, dict[int, str]]:
+    """Return the cells of the table of rivals by name and degree.
+
+    What an assembled matrix would take if it came at the full bandwidth is there as well.
+    """
+    cells: dict[str, dict[int, str]] = {}
+    for row in content["rivals"]:
+        library = f", libCEED {row['libceed']}" if row["rival"][0] == "/" else ""
+        name = f"{row['function']}, {row['where']}: {row['rival']}{library}"
+        fewer = f", {row['rival_unknowns']:,} unknowns"
+        size = fewer if row["rival_unknowns"] < 0.9 * row["unknowns"] else ""
+        cells.setdefault(name, {})[row["degree"]] = f"{_ratio(row)}{size}"
+        if row["rival"] == ASSEMBLED and row["where"] == "out of cache":
+            best = 1e-6 * content["limits"]["bandwidth"] / row["bytes_per_unknown"]
+            ratio = f"{row['ours']['median'] / best:.2f}"
+            cells.setdefault(f"{name} at full bandwidth", {})[row["degree"]] = ratio
+    return cells
+
+
+def _quartiles(values: dict[str, float]) -> str:
+    return f"{values['median']:.1f} ({values['low']:.1f}-{values['high']:.1f})"
 
 
 def _ratio(row: Row) -> str:

@@ -25,10 +25,12 @@ def operator(content: dict[str, Any], folder: Path) -> None:
             lines.setdefault(name, {}).setdefault(row["where"], {})[row["degree"]] = values
 
     for row in content["fused"]:
-        add("fused", row, _quartiles(row["rate"]))
-        if row["where"] == "out of cache":
+        add(f"fused, {row['precision']}", row, _quartiles(row["rate"]))
+        if row["where"] == "out of cache" and row["precision"] == "double":
             add("model bound", row, (row["bound"],) * 3)
     for row in content["rivals"]:
+        if row["rival"] == "single" or "serial" in row["rival"]:
+            continue
         library = f", {row['libceed']}" if row["rival"].startswith("/") else ""
         add(f"{row['rival']}{library}", row, _quartiles(row["theirs"]))
     figure, axes = pyplot.subplots(1, 2, figsize=(11, 4.8), sharey=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from elastane.benchmarks import box, materials, schwarz, tangent, verification
+from elastane.benchmarks import materials, operators, scaling, solves, verification
 
 ROOT = Path(__file__).parent.parent
 
@@ -17,10 +17,9 @@ PAGES = (ROOT / "benchmarks/README.md", ROOT / "docs/verification.md")
 
 #: How the content of each file of results becomes Markdown.
 TABLES: Mapping[str, Callable[[dict[str, Any]], str]] = {
-    "tangent": lambda content: tangent.table(content["rows"]),
-    "tangent-large": lambda content: tangent.table(content["rows"]),
-    "box": box.table,
-    "schwarz": lambda content: schwarz.table(content["rows"]),
+    "operator": operators.table,
+    "solve": solves.table,
+    "scaling": scaling.table,
     "verification": verification.table,
     "materials": materials.table,
 }

@@ -251,6 +251,7 @@ def load_step(build: Callable[[], Problem], repeats: int) -> Row:
                 "krylov_share": watch.events["KSPSolve"] / watch.events["SNESSolve"],
                 "applies": watch.applies,
                 "digits": watch.digits,
+                "rebuilds": run.multigrid.statistics()["rebuilds"],
                 "work_per_digit": watch.work / max(watch.digits, 1e-9),
                 "peak_bytes_per_unknown": (max(_peak(), held()) - before) / dofs,
                 "held_bytes_per_unknown": (held() - before) / dofs,
@@ -323,12 +324,12 @@ class Watch:
 
 def fine_applies(run: Run) -> dict[str, int]:
     """Return how often the fine Jacobian was applied so far, in linear solves."""
-    multigrid = run.multigrid
-    counts = {"double": multigrid.jacobian.getPythonContext().num_applies, "single": 0}
-    if smoothed := getattr(multigrid, "smoothed", None):
-        fine = smoothed[-1]
-        precision = "single" if fine.jacobian.dtype.itemsize == 4 else "double"
-        counts[precision] += fine.jacobian.num_applies - fine.estimates
+    done = run.multigrid.statistics()
+    counts = {"double": done["jacobian_applies"], "single": 0}
+    for level in done["levels"]:
+        if level["degree"] == run.mechanics.space.degree:
+            precision = "single" if level["precision"] == "float32" else "double"
+            counts[precision] += level["applies"] - level["applies_in_estimates"]
     return counts
 
 
