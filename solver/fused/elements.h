@@ -3,7 +3,7 @@
  *
  * Before this come NODES_1D, POINTS_1D, GEOMETRY_NODES_1D (0: quadrature data are stored), LANES,
  * PREFETCH, `real`, the matrices INTERPOLATION (points by nodes), DERIVATIVE (points by points),
- * GEOMETRY_INTERPOLATION and WEIGHTS, and the QFunction with CeedScalar = real.
+ * GEOMETRY_INTERPOLATION, GEOMETRY_GRADIENT and WEIGHTS, and the QFunction with CeedScalar = real.
  *
  * Nodes and points are numbered along xi_1 first.  Arrays at points are [block][point][component][lane],
  * so that a kernel reads each of them as one stream and a QFunction sees LANES points.
@@ -44,31 +44,35 @@ INLINE void contract(int num_a, int num_b, int num_in, int num_out, const real *
     }
 }
 
-/* Values at the points from n x n x n nodal values. */
-INLINE void interpolate(int n, const real *M, const vec *restrict nodal, vec *restrict values) {
+/* From n x n x n nodal values by one matrix (points by nodes) for each direction: the value at the points
+ * where all are the values of the nodal basis, a derivative where one is that of its derivatives. */
+INLINE void interpolate(int n, const real *M1, const real *M2, const real *M3, const vec *restrict nodal,
+                        vec *restrict values) {
   enum { Q = POINTS_1D };
   vec first[Q * n * n], second[Q * Q * n];
-  contract(1, n * n, n, Q, M, n, 1, nodal, 0, n * n, 1, first, 0, n * n, 1, 0);
-  contract(Q, n, n, Q, M, n, 1, first, n * n, n, 1, second, Q * n, n, 1, 0);
-  contract(Q * Q, 1, n, Q, M, n, 1, second, n, 1, 0, values, Q, 1, 0, 0);
+  contract(1, n * n, n, Q, M3, n, 1, nodal, 0, n * n, 1, first, 0, n * n, 1, 0);
+  contract(Q, n, n, Q, M2, n, 1, first, n * n, n, 1, second, Q * n, n, 1, 0);
+  contract(Q * Q, 1, n, Q, M1, n, 1, second, n, 1, 0, values, Q, 1, 0, 0);
 }
 
-/* The transpose. */
+/* Component `c` of gradients at points, component c + 3 d of 9 the derivative by xi_d, from nodal values;
+ * B are the values and G the derivatives of the nodal basis. */
+INLINE void differentiate(int n, const real *B, const real *G, const vec *restrict nodal,
+                          vec (*restrict gradient)[9], int c) {
+  UNROLL for (int d = 0; d < 3; d++) {
+    vec values[POINTS];
+    interpolate(n, d == 0 ? G : B, d == 1 ? G : B, d == 2 ? G : B, nodal, values);
+    for (int q = 0; q < POINTS; q++) gradient[q][c + 3 * d] = values[q];
+  }
+}
+
+/* The transpose for values. */
 INLINE void interpolate_transposed(int n, const real *M, const vec *restrict values, vec *restrict nodal) {
   enum { Q = POINTS_1D };
   vec first[Q * n * n], second[Q * Q * n];
   contract(Q * Q, 1, Q, n, M, 1, n, values, Q, 1, 0, second, n, 1, 0, 0);
   contract(Q, n, Q, n, M, 1, n, second, Q * n, n, 1, first, n * n, n, 1, 0);
   contract(1, n * n, Q, n, M, 1, n, first, 0, n * n, 1, nodal, 0, n * n, 1, 0);
-}
-
-/* Component `c` of gradients at points (component c + 3 d of 9: derivative by xi_d) from values there. */
-INLINE void differentiate(const vec *restrict values, vec (*restrict gradient)[9], int c) {
-  enum { Q = POINTS_1D };
-  const real *D = &DERIVATIVE[0][0];
-  contract(Q * Q, 1, Q, Q, D, Q, 1, values, Q, 1, 0, &gradient[0][c], 9 * Q, 9, 0, 0);
-  contract(Q, Q, Q, Q, D, Q, 1, values, Q * Q, Q, 1, &gradient[0][c + 3], 9 * Q * Q, 9 * Q, 9, 0);
-  contract(1, Q * Q, Q, Q, D, Q, 1, values, 0, Q * Q, 1, &gradient[0][c + 6], 0, 9 * Q * Q, 9, 0);
 }
 
 INLINE void gather(const int *restrict offsets, const real *restrict u, int c, vec *restrict nodal) {
@@ -133,10 +137,9 @@ INLINE Geometry geometry_of(const Elements *elements, long block) {
   }
 #else
   for (int c = 0; c < 3; c++) {
-    vec nodal[GEOMETRY_NODES], values[POINTS];
+    vec nodal[GEOMETRY_NODES];
     for (int n = 0; n < GEOMETRY_NODES; n++) nodal[n] = nodes[3 * n + c];
-    interpolate(GEOMETRY_NODES_1D, &GEOMETRY_INTERPOLATION[0][0], nodal, values);
-    differentiate(values, geometry.gradient, c);
+    differentiate(GEOMETRY_NODES_1D, &GEOMETRY_INTERPOLATION[0][0], &GEOMETRY_GRADIENT[0][0], nodal, geometry.gradient, c);
   }
 #endif
   return geometry;
@@ -174,4 +177,30 @@ INLINE void prefetch(const void *array, int size, int block_size) {
 #else
   (void)array, (void)size, (void)block_size;
 #endif
+}
+
+static const int input_sizes[] = {INPUTS 0}, output_sizes[] = {OUTPUTS 0};
+enum { num_inputs = sizeof input_sizes / sizeof(int) - 1, num_outputs = sizeof output_sizes / sizeof(int) - 1 };
+
+/* The QFunction at point q of a block; the gradient is overwritten by the result. */
+INLINE void at_point(const Elements *elements, const real *qdata, long point, vec gradient[9]) {
+  vec result[9], written[NUM_WRITTEN + 1];
+  const real *in[2 + num_inputs + 1];
+  real *out[1 + num_outputs + 1];
+  in[0] = (const real *)gradient;
+  in[1] = qdata;
+  if (GEOMETRY_NODES_1D == 0) prefetch(qdata, 10, 10 * POINTS);
+  UNROLL for (int k = 0; k < num_inputs; k++) {
+    in[2 + k] = elements->inputs[k] + point * input_sizes[k] * LANES;
+    prefetch(in[2 + k], input_sizes[k], input_sizes[k] * POINTS);
+  }
+  out[0] = (real *)result;
+  int size = 0;
+  UNROLL for (int k = 0; k < num_outputs; size += output_sizes[k++]) out[1 + k] = (real *)&written[size];
+  FUNCTION((void *)elements->context, LANES, in, out);
+  UNROLL for (int k = 0; k < NUM_KEPT; k++) {
+    real *target = (real *)elements->outputs[k] + point * output_sizes[k] * LANES;
+    CeedPragmaSIMD for (int j = 0; j < output_sizes[k] * LANES; j++) target[j] = out[1 + k][j];
+  }
+  UNROLL for (int k = 0; k < 9; k++) gradient[k] = result[k];
 }

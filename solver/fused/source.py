@@ -6,7 +6,7 @@ Everything is a constant to the compiler: degree, points, matrices, sizes of the
 """
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -31,21 +31,19 @@ class Kind:
     Attributes:
         loop: Name of the function and of the C file with the loop over blocks.
         qfunction: The QFunction inside.
-        adds: Whether it adds the divergence of the first output to an L-vector.
         keeps: Which of the other outputs it keeps, those first.
     """
 
     loop: str
     qfunction: str
-    adds: bool = False
     keeps: tuple[str, ...] = ()
 
 
 #: What can be fused.  `state` writes what the residual stores, at points of its own.
 KINDS = {
-    "residual": Kind("apply", "residual", adds=True, keeps=("state", "det_F")),
-    "state": Kind("apply", "residual", keeps=("state",)),
-    "jacobian": Kind("apply", "jacobian", adds=True),
+    "residual": Kind("apply", "residual", keeps=("state", "det_F")),
+    "state": Kind("state", "residual", keeps=("state",)),
+    "jacobian": Kind("apply", "jacobian"),
     "diagonal": Kind("diagonal", "jacobian"),
     "matrices": Kind("matrices", "jacobian"),
 }
@@ -76,6 +74,10 @@ typedef real CeedScalar;
 
 #: A number with a decimal point or an exponent, as the material compiler writes them.
 NUMBER = re.compile(r"(?<![\w.])(?:\d+\.\d*(?:e[+-]?\d+)?|\d+e[+-]?\d+)(?![\w.])")
+
+
+#: A call of a function that glibc has for vectors.
+LIBRARY_CALL = re.compile(r"\b(?:log|exp|sin|cos|pow|tanh)\(")
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,10 @@ class Kernel:
         single: bool = False,
     ) -> "Kernel":
         """Return the kernel with the default schedule."""
-        schedule = default_schedule(geometry_degree)
+        function = kernels.function_source(KINDS[kind].qfunction, varying=varying)
+        schedule = default_schedule(
+            geometry_degree, calls_library=LIBRARY_CALL.search(function) is not None
+        )
         return cls(kind, kernels, varying, degree, num_points_1d, geometry_degree, schedule, single)
 
     @property
@@ -161,32 +166,36 @@ class Kernel:
 
     @property
     def flops(self) -> int:
-        """Return the floating-point operations for one element, a quotient counted as one."""
+        """Return the additions, subtractions and multiplications for one element."""
         n, q = self.degree + 1, self.num_points_1d
-        points = q**3
-        qfunction = self.kernels.flops[KINDS[self.kind].qfunction] * points
-        gradient = 2 * 3 * (n**3 * q + n**2 * q**2 + n * q**3 + 3 * q**4)
-        return (
-            self._geometry_flops
-            + {
-                "residual": 2 * gradient + qfunction,
-                "state": gradient + qfunction,
-                "jacobian": 2 * gradient + qfunction,
-                "diagonal": 9 * qfunction
-                + 3 * (3 * points + 6 * 2 * (n * q**3 + n**2 * q**2 + n**3 * q)),
-                "matrices": 9 * qfunction + points * 9 * n**3 * (15 + 6 * n**3),
-            }[self.kind]
-        )
+        qfunction = self.kernels.flops[KINDS[self.kind].qfunction] * q**3
+        at_points = {
+            "residual": qfunction,
+            "state": qfunction,
+            "jacobian": qfunction,
+            "diagonal": 9 * (qfunction + q**3),
+            "matrices": 9 * (qfunction + (15 + 6 * n**3) * n**3 * q**3),
+        }[self.kind]
+        # The derivatives, and back, where two of three are added to what is there.
+        there_and_back = 2 * 3 * contraction(q, q**3) + 2 * q**3
+        one_component = {
+            "residual": tensor_product(n, q) + there_and_back + tensor_product(q, n) + n**3,
+            "state": 3 * tensor_product(n, q),
+            "diagonal": 6 * tensor_product(q, n) + (5 + 1) * n**3,
+        }
+        one_component["jacobian"] = one_component["residual"]
+        return self._geometry_flops + at_points + 3 * one_component.get(self.kind, 0)
 
     @property
     def _geometry_flops(self) -> int:
         if not self.schedule.recompute_geometry:
             return 0
         n, q = self.geometry_degree + 1, self.num_points_1d
-        inverse = 45 * q**3
+        inverse = 44 * q**3
         if n == 2:
-            return inverse + 9 * (8 + 8 * q + 4 * q**2)
-        return inverse + 2 * 3 * (n**3 * q + n**2 * q**2 + n * q**3 + 3 * q**4)
+            edges = 4 * 2 + contraction(2, 2 * q) + contraction(2, q**2)
+            return inverse + 9 * edges
+        return inverse + 9 * tensor_product(n, q)
 
     @property
     def bytes(self) -> int:
@@ -214,7 +223,6 @@ class Kernel:
             "OUTPUTS": "".join(f"{size}, " for _, size in self._written),
             "NUM_WRITTEN": sum(size for _, size in self._written),
             "NUM_KEPT": len(self.outputs),
-            "ADDS": int(kind.adds),
         }
         return "\n".join(
             [
@@ -254,7 +262,10 @@ class Kernel:
         if self.schedule.recompute_geometry:
             geometry_nodes, _ = gauss_lobatto(self.geometry_degree + 1)
             tables["GEOMETRY_INTERPOLATION"] = interpolation(geometry_nodes, points)
+            tables["GEOMETRY_GRADIENT"] = differentiation(geometry_nodes, points)
             tables["WEIGHTS"] = weights
+        if self.kind == "state":
+            tables["GRADIENT"] = gradients
         if self.kind == "diagonal":
             tables["PRODUCTS"] = np.stack([values**2, values * gradients, gradients**2])
         if self.kind == "matrices":
@@ -264,6 +275,17 @@ class Kernel:
                 "axi,ayj,azk->zyxkjia", along[:, 0], along[:, 1], along[:, 2]
             ).reshape(len(points) ** 3, len(nodes) ** 3, 3)
         return tables
+
+
+def contraction(num_in: int, num_out: int) -> int:
+    """Return the operations of sums of `num_in` products each."""
+    return (2 * num_in - 1) * num_out
+
+
+def tensor_product(num_in: int, num_out: int) -> int:
+    """Return the operations from num_in³ to num_out³ numbers, one direction after another."""
+    between = num_out * num_in**2 + num_out**2 * num_in
+    return contraction(num_in, between + num_out**3)
 
 
 def level_kernels(fine: Kernel, degree: int, *, single: bool = True) -> dict[str, Kernel]:
@@ -276,12 +298,14 @@ def level_kernels(fine: Kernel, degree: int, *, single: bool = True) -> dict[str
     """
     kinds = ("state", "jacobian", "diagonal", *(("matrices",) if degree == 1 else ()))
     return {
-        kind: replace(
-            fine,
-            kind=kind,
+        kind: Kernel.of(
+            kind,
+            fine.kernels,
+            varying=fine.varying,
             # The state is that of the displacement itself.
             degree=fine.degree if kind == "state" else degree,
             num_points_1d=degree + 1,
+            geometry_degree=fine.geometry_degree,
             single=single,
         )
         for kind in kinds

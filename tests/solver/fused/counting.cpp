@@ -1,0 +1,14 @@
+
+/* One element; its numbers do not matter. */
+int main() {
+  static real u[3 * NODES], geometry[GEOMETRY_SIZE], context[100], v[9 * NODES * NODES];
+  static real at_points[16][100 * POINTS];
+  static int offsets[NODES];
+  const real *inputs[8];
+  void *outputs[8];
+  for (int n = 0; n < NODES; n++) offsets[n] = 3 * n;
+  for (int k = 0; k < 8; k++) inputs[k] = at_points[k], outputs[k] = at_points[8 + k];
+  const Elements elements = {1, offsets, geometry, inputs, outputs, context};
+  LOOP(&elements, u, v);
+  std::printf("%ld %ld\n", operations, quotients);
+}
