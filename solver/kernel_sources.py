@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 from elastane.materials.compiler.native import build_library
@@ -73,15 +72,18 @@ def fused_kernels(problem: Problem, degrees: Sequence[int], geometry_degree: int
     """
     found: list[Kernel] = []
     for material in {id(m): m for m in problem.materials.values()}.values():
-        jacobian = Kernel.of(
-            "jacobian",
-            find_kernels(material.model, material.options),
-            varying=material.varies,
-            degree=problem.degree,
-            num_points_1d=problem.num_points_1d,
-            geometry_degree=geometry_degree,
+        residual, jacobian = (
+            Kernel.of(
+                kind,
+                find_kernels(material.model, material.options),
+                varying=material.varies,
+                degree=problem.degree,
+                num_points_1d=problem.num_points_1d,
+                geometry_degree=geometry_degree,
+            )
+            for kind in ("residual", "jacobian")
         )
-        found += [replace(jacobian, kind="residual"), jacobian]
+        found += [residual, jacobian]
         for degree in degrees:
             found += level_kernels(jacobian, degree).values()
     return found
