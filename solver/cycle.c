@@ -100,3 +100,38 @@ void sum_shared(Size n, const int *restrict nodes, const int *restrict first,
     memcpy(own, sum, sizeof sum);
   }
 }
+
+/* Inner products of three vectors and their images, without the copies of shared nodes:
+ * products = (V^T A V, V^T D V), D = 1/S, for the rows of V and of A V. */
+void span_products(Size n, const real *restrict counted, const real *restrict S,
+                   const real *restrict V, const real *restrict AV, double *restrict products) {
+  double sums[2][3][3] = {{{0}}};
+  for (Size i = 0; i < n; ++i) {
+    if (counted[i] == 0) continue;
+    const double D = 1.0 / S[i];
+    for (int a = 0; a < 3; ++a)
+      for (int b = 0; b < 3; ++b) {
+        sums[0][a][b] += (double)V[a * n + i] * AV[b * n + i];
+        sums[1][a][b] += D * V[a * n + i] * V[b * n + i];
+      }
+  }
+  memcpy(products, sums, sizeof sums);
+}
+
+/* The next vectors of the search for an eigenvalue: with the coefficients of the best vector in the
+ * span of x, r and p, which are the rows of V, p = c1 r + c2 p, x = c0 x + p, r = S A x - value x. */
+void span_advance(Size n, const real *restrict S, real *restrict V, real *restrict AV, double c0,
+                  double c1, double c2, double value) {
+  const real a = (real)c0, b = (real)c1, c = (real)c2, v = (real)value;
+  real *restrict x = V, *restrict r = V + n, *restrict p = V + 2 * n;
+  real *restrict Ax = AV, *restrict Ar = AV + n, *restrict Ap = AV + 2 * n;
+  EACH {
+    const real step = b * r[i] + c * p[i], image = b * Ar[i] + c * Ap[i];
+    x[i] = a * x[i] + step;
+    Ax[i] = a * Ax[i] + image;
+    p[i] = step;
+    Ap[i] = image;
+    r[i] = S[i] * Ax[i] - v * x[i];
+    Ar[i] = 0;
+  }
+}

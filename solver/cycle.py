@@ -97,19 +97,11 @@ class LevelJacobian:
             x: Flat L-vector to start from; overwritten by the eigenvector.
             iterations: How often to improve it.
         """
-        counted = np.repeat(self.space.owned, 3) & (inverse_diagonal > 0.0)
-
-        def apply(vector: Vector) -> Vector:
-            result = self.zeros()
-            self.apply(vector, result)
-            return result
-
-        def products(left: Vector, right: Vector) -> Floats:
-            # Sums of many numbers in double, also of numbers in single precision.
-            weighted = np.where(counted, left, 0.0).astype(np.float64)
-            return self._comm.allreduce(weighted @ right.T.astype(np.float64))
-
-        return largest_eigenvalue(apply, inverse_diagonal, products, x, iterations)
+        owned = np.repeat(self.space.owned, 3)
+        counted = (owned & (inverse_diagonal > 0.0)).astype(self.dtype)
+        return largest_eigenvalue(
+            self.apply, inverse_diagonal, counted, self._comm.allreduce, x, iterations
+        )
 
 
 class Below(Protocol):
@@ -158,6 +150,7 @@ class Level:
         transfer: The transfer to what lies below.
 
     Attributes:
+        smoother: Its smoother.
         transfer: See above.
         eigenvalue: Last estimate of the largest eigenvalue.
         estimates: Applies that estimates took so far.
@@ -169,16 +162,16 @@ class Level:
     ) -> None:
         self.jacobian, self.exchange = jacobian, jacobian.exchange
         self._below, self.transfer = below, transfer
-        self._smoother = Chebyshev(3 * jacobian.space.num_nodes, jacobian.dtype, steps)
-        self.b, self.x = self._smoother.b, self._smoother.x
-        self._smoother.W[:] = transfer.weights
+        self.smoother = Chebyshev(3 * jacobian.space.num_nodes, jacobian.dtype, steps)
+        self.b, self.x = self.smoother.b, self.smoother.x
+        self.smoother.W[:] = transfer.weights
         self._eigenvector: Vector | None = None
         self.eigenvalue = np.nan
         self.estimates = 0
 
     def rebuild(self) -> None:
         """Evaluate the diagonal and the bound of the smoother at the present state; collective."""
-        diagonal, S = np.abs(self.jacobian.diagonal()), self._smoother.S
+        diagonal, S = np.abs(self.jacobian.diagonal()), self.smoother.S
         free = ~self.jacobian.space.prescribed.reshape(-1) & (diagonal > 0.0)
         # The absolute value keeps the smoother positive where the tangent is not.
         np.divide(1.0, diagonal, where=free, out=S)
@@ -189,11 +182,11 @@ class Level:
         before = self.jacobian.num_applies
         self.eigenvalue = self.jacobian.largest_eigenvalue(S, self._eigenvector, iterations)
         self.estimates += self.jacobian.num_applies - before
-        self._smoother.bound = SAFETY * self.eigenvalue
+        self.smoother.bound = SAFETY * self.eigenvalue
 
     def cycle(self) -> None:
         """Set x to the approximate solution for b by one cycle; collective."""
-        smoother, below, apply = self._smoother, self._below, self.jacobian.apply
+        smoother, below, apply = self.smoother, self._below, self.jacobian.apply
         smoother.smooth_from_zero(apply)
         smoother.weigh_residual(apply)
         self.transfer.restrict(smoother.r, below.b)

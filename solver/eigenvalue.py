@@ -14,44 +14,45 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from elastane.solver.passes import bound, passes
+
 Floats = NDArray[np.float64]
 Vector = NDArray[Any]
 
 
 def largest_eigenvalue(
-    apply: Callable[[Vector], Vector],
-    inverse_diagonal: Vector,
-    products: Callable[[Vector, Vector], Floats],
+    apply: Callable[[Vector, Vector], None],
+    S: Vector,
+    counted: Vector,
+    total: Callable[[Floats], Floats],
     x: Vector,
     iterations: int,
 ) -> float:
     """Return a lower bound of the largest eigenvalue that gets close to it; collective.
 
     Args:
-        apply: Returns A x.
-        inverse_diagonal: 1/D; unknowns where it is zero do not count.
-        products: Returns the inner products of each row of an array with each row of another.
-        x: Vector to start from, zero where the inverse diagonal is; overwritten by the eigenvector.
+        apply: Adds A times its first argument to the second.
+        S: 1/D, zero at prescribed components.
+        counted: 1 for the unknowns of this rank, else 0; S must not be zero where it is 1.
+        total: Sums an array over ranks.
+        x: Vector to start from, zero where S is; overwritten by the eigenvector.
         iterations: Each applies A once; one more apply is needed at the start.
     """
-    diagonal = np.divide(1.0, inverse_diagonal, where=inverse_diagonal > 0.0, out=0.0 * x)
-    basis = x[None].copy()
-    images = apply(x)[None]
+    # Rows: the iterate, the residual, the last step.
+    V, AV = np.zeros((2, 3, len(x)), x.dtype)
+    sums = np.zeros((2, 3, 3))
+    functions = passes(x.dtype)
+    add_up = bound(functions.span_products, len(x), counted, S, V, AV, sums)
+    advance = bound(functions.span_advance, len(x), S, V, AV)
+    V[0] = x
+    apply(V[0], AV[0])
     for iteration in range(iterations + 1):
-        value, coefficients = _largest_in_span(
-            products(basis, images), products(basis, diagonal * basis)
-        )
-        # The precision of the vectors stays theirs.
-        weights = coefficients.astype(x.dtype)
-        steps, step_images = weights[1:] @ basis[1:], weights[1:] @ images[1:]
-        x[:] = weights[0] * basis[0] + steps
-        if iteration == iterations:
-            break
-        image = weights[0] * images[0] + step_images
-        residual = inverse_diagonal * image - x.dtype.type(value) * x
-        more = [(steps, step_images)] if iteration else []
-        pairs = [(x, image), (residual, apply(residual)), *more]
-        basis, images = (np.stack(vectors) for vectors in zip(*pairs, strict=True))
+        add_up()
+        value, coefficients = _largest_in_span(*total(sums))
+        advance(*coefficients, value)
+        if iteration < iterations:
+            apply(V[1], AV[1])
+    x[:] = V[0]
     return value
 
 

@@ -93,17 +93,11 @@ def test_smoothing_from_zero_is_smoothing(kind: type, degree: int) -> None:
 
 
 def estimate(matrix: Floats, x: Floats, iterations: int) -> float:
-    def products(left: Floats, right: Floats) -> Floats:
-        result: Floats = left @ right.T
-        return result
+    def apply(v: Floats, image: Floats) -> None:
+        image += (matrix @ v).astype(x.dtype)
 
-    return largest_eigenvalue(
-        lambda v: (matrix @ v).astype(x.dtype),
-        (1.0 / np.diag(matrix)).astype(x.dtype),
-        products,
-        x,
-        iterations,
-    )
+    S, counted = (1.0 / np.diag(matrix)).astype(x.dtype), np.ones_like(x)
+    return largest_eigenvalue(apply, S, counted, lambda sums: sums, x, iterations)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -1,0 +1,127 @@
+"""The V-cycle as a preconditioner: what conjugate gradients and a user may rely on."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from mpi4py import MPI
+
+from elastane.meshes.box import Box
+from elastane.meshes.sphere_shell import SphereShell
+from elastane.solver.boundary import BoundaryCondition
+from elastane.solver.loading import Run
+from elastane.solver.problem import LinearSettings, MultigridSettings, NewtonSettings, Problem
+from tests.verification.cases import Floats, clamp, displacement, pressure, problem, start, traction
+from tests.verification.ranks import call_on_ranks
+
+COMM = MPI.COMM_WORLD
+
+#: The same libCEED operators in double, where no kernel of ours runs.
+DOUBLE = "/cpu/self/opt/blocked"
+
+
+def bent_beam(degree: int, **settings: object) -> Problem:
+    loads: list[BoundaryCondition] = [clamp("x-min"), traction("x-max", 0.0, 0.0, -0.02)]
+    linear = LinearSettings(rtol=1e-6)
+    return problem(Box(cells=(4, 2, 2)), degree, loads, linear=linear, **settings)
+
+
+def pressed_sphere(degree: int, **settings: object) -> Problem:
+    supports: list[BoundaryCondition] = [
+        displacement("x-min", 0, None, None),
+        displacement("y-min", None, 0, None),
+        displacement("z-min", None, None, 0),
+        pressure("inner", 0.05),
+    ]
+    linear = LinearSettings(rtol=1e-6)
+    return problem(SphereShell(cells=(3, 1)), degree, supports, linear=linear, **settings)
+
+
+PROBLEMS = {"dead load": bent_beam, "follower load": pressed_sphere}
+
+each_degree = pytest.mark.parametrize("degree", [1, 2, 3, 4])
+each_coarse = pytest.mark.parametrize("coarse", ["boomeramg", "gamg", "direct"])
+
+
+def dense(run: Run) -> Floats:
+    """Return the matrix of the preconditioner."""
+    pc = run.newton.snes.getKSP().getPC()
+    x, y = run.multigrid.jacobian.createVecs()
+    columns = []
+    for j in range(x.getSize()):
+        x.zeroEntries()
+        x.setValue(j, 1.0)
+        x.assemble()
+        pc.apply(x, y)
+        columns.append(y.array.copy())
+    return np.stack(columns, axis=1)
+
+
+@each_coarse
+@each_degree
+def test_cycle_is_symmetric_and_positive(degree: int, coarse: str) -> None:
+    """As conjugate gradients need it; to the rounding of single precision."""
+    run = start(bent_beam(degree, multigrid=MultigridSettings(coarse=coarse)))
+    matrix = dense(run)
+    np.testing.assert_allclose(matrix, matrix.T, atol=1e-5 * np.abs(matrix).max())
+    assert np.linalg.eigvalsh(0.5 * (matrix + matrix.T))[0] > 0.0
+
+
+def test_cycle_is_linear_at_every_scale() -> None:
+    """Residuals far below and above what single precision can tell from zero and infinity."""
+    run = start(bent_beam(2))
+    pc = run.newton.snes.getKSP().getPC()
+    r, z = run.multigrid.jacobian.createVecs()
+    r.setArray(np.random.default_rng(6).standard_normal(r.getLocalSize()))
+    pc.apply(r, z)
+    expected = z.array.copy()
+    for scale in (1e-60, 1e60):
+        scaled = r * scale
+        pc.apply(scaled, z)
+        np.testing.assert_allclose(z.array / scale, expected, rtol=1e-6)
+    r.zeroEntries()
+    pc.apply(r, z)
+    assert not z.array.any()
+
+
+def most_iterations(run: Run) -> int:
+    return max(max(step.newton.krylov_iterations) for step in run.solve().steps)
+
+
+@pytest.mark.parametrize("load", PROBLEMS)
+@each_degree
+def test_single_precision_costs_at_most_an_iteration(load: str, degree: int) -> None:
+    """Against levels in double with the quadrature points of the finest."""
+    build = PROBLEMS[load]
+    single = start(build(degree))
+    double = start(build(degree, backend=DOUBLE))
+    assert {level.dtype for level in single.multigrid.levels} == {np.dtype(np.float32)}
+    assert {level.dtype for level in double.multigrid.levels} == {np.dtype(np.float64)}
+    assert most_iterations(single) <= most_iterations(double) + 1
+
+
+@pytest.mark.mpi
+@pytest.mark.parametrize("load", PROBLEMS)
+def test_ranks_need_as_many_iterations_as_one(run_ranks: Callable[..., str], load: str) -> None:
+    """One more or less: hypre smooths within each rank."""
+    counts = [call_on_ranks(run_ranks, ranks, iterations_of, load) for ranks in (1, 2, 3)]
+    assert max(counts) - min(counts) <= 1
+
+
+def iterations_of(load: str) -> int:
+    return most_iterations(start(PROBLEMS[load](3), comm=COMM))
+
+
+def test_report_tells_what_the_preconditioner_did() -> None:
+    run = start(bent_beam(3, newton=NewtonSettings()))
+    report = run.solve()
+    told = report.preconditioner
+    iterations = sum(report.steps[0].newton.krylov_iterations)
+    assert told["jacobian_applies"] == iterations
+    assert told["cycles"] == iterations + len(report.steps[0].newton.krylov_iterations)
+    assert sum(told["rebuilds"].values()) >= 1
+    for level in told["levels"]:
+        assert level["precision"] == "float32"
+        # Two polynomials of degree 3 from zero and from there, and a residual.
+        assert level["applies"] == 6 * told["cycles"] + level["applies_in_estimates"]
+        assert 1.0 < level["largest_eigenvalue"] < 30.0

@@ -1,0 +1,88 @@
+"""When the preconditioner is rebuilt, and that a stale one does no harm."""
+
+import pytest
+
+from elastane.meshes.box import Box
+from elastane.solver.problem import LinearSettings, Loading, NewtonSettings
+from elastane.solver.rebuild import FAILED, FAR, FIRST, GREW, MOVED, RebuildRule
+from tests.verification.cases import clamp, displacement, problem, solve, start, traction
+
+
+def in_use(iterations: int, digits: float) -> RebuildRule:
+    """Return a rule after the first rebuild and a linear solve."""
+    rule = RebuildRule()
+    assert rule.reason(0.0) == FIRST
+    rule.rebuilt(FIRST)
+    rule.solved(iterations, digits)
+    return rule
+
+
+def test_nothing_is_rebuilt_without_a_reason() -> None:
+    """A third more, or two more, iterations at the same gain are none."""
+    for first, later in ((3, 5), (12, 16)):
+        rule = in_use(first, 3.0)
+        rule.kept()
+        rule.solved(later, 3.0)
+        assert rule.reason(0.9 * FAR) == ""
+
+
+def test_a_state_far_away_is_a_reason() -> None:
+    rule = in_use(10, 3.0)
+    assert rule.reason(1.1 * FAR) == MOVED
+    assert rule.reason(float("nan")) == MOVED
+
+
+def test_more_iterations_are_a_reason_at_an_equal_gain() -> None:
+    """Twice the digits may take twice the iterations."""
+    rule = in_use(10, 3.0)
+    rule.kept()
+    rule.solved(20, 6.0)
+    assert rule.reason(0.0) == ""
+    rule.solved(20, 3.0)
+    assert rule.reason(0.0) == GREW
+
+
+def test_no_rebuild_helps_where_one_has_just_been() -> None:
+    rule = in_use(10, 3.0)
+    rule.solved(40, 3.0)
+    assert rule.reason(0.0) == ""
+    assert not rule.failed()
+
+
+def test_a_failed_solve_with_what_was_kept_is_a_reason() -> None:
+    rule = in_use(10, 3.0)
+    rule.kept()
+    assert rule.failed()
+    assert rule.reason(0.0) == FAILED
+
+
+def test_small_steps_keep_the_preconditioner() -> None:
+    """Ten steps of one tenth of a load that hardly bends the beam."""
+    loads = [clamp("x-min"), traction("x-max", 0.0, 0.0, -1e-3)]
+    report = solve(problem(Box(cells=(4, 2, 2)), 2, loads, loading=Loading(steps=10))).report
+    assert report.preconditioner["rebuilds"] == {FIRST: 1}
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_stale_preconditioner_that_fails_is_rebuilt(moved: bool) -> None:
+    """The limit of iterations lets only a fresh one pass; by loads and by moved supports.
+
+    The beam is turned stiff by a hundred times behind the back of the rule.
+    """
+    end = displacement("x-max", 0.1, 0.0, 0.0) if moved else traction("x-max", 0.05, 0.0, 0.0)
+    run = start(
+        problem(
+            Box(cells=(4, 2, 2)),
+            2,
+            [clamp("x-min"), end],
+            linear=LinearSettings(rtol=1e-3, max_iterations=30),
+            newton=NewtonSettings(),
+        )
+    )
+    run.multigrid.rule.kept()
+    for level in run.multigrid.smoothed:
+        # Below the largest eigenvalue, where a polynomial grows without bound.
+        level.smoother.bound *= 0.2
+    report = run.solve()
+    assert report.status == "converged"
+    assert report.preconditioner["rebuilds"] == {FIRST: 1, FAILED: 1}
