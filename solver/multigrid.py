@@ -18,13 +18,12 @@ from petsc4py import PETSc
 
 from elastane.solver.ceed import CeedOperator, CeedVector
 from elastane.solver.ceed_mat import JacobianMat, LOperator, LVector, python_mat
-from elastane.solver.coarse import CoarseMatrix, PaddedSolver
+from elastane.solver.coarse_solvers import make_coarse_solver
 from elastane.solver.cycle import Below, Bottom, CyclePC, Level, LevelJacobian
 from elastane.solver.exchange import Exchange, find_sharing
 from elastane.solver.fused.level import FusedLevel
 from elastane.solver.level_operator import CeedLevel, LevelOperator, SurfaceTangent
 from elastane.solver.operators import Body
-from elastane.solver.passes import bound, passes
 from elastane.solver.preconditioners import COARSE
 from elastane.solver.problem import MultigridSettings
 from elastane.solver.rebuild import RebuildRule
@@ -41,49 +40,9 @@ PREFIX = "elastane_"
 #: Prefix of the solver of the p = 1 problem.
 COARSE_PREFIX = f"{PREFIX}coarse_"
 
-
-class AssembledSolver:
-    """The assembled p = 1 problem behind the interface of the cycle."""
-
-    needs_smoothing = False
-
-    def __init__(self, matrix: CoarseMatrix, space: Space, exchange: Exchange) -> None:
-        self._matrix = matrix
-        self._space = space
-        self._exchange = exchange
-        self._solver: PaddedSolver | None = None
-        self._r, self._x = matrix.padded.createVecs()
-        owned = space.owned_nodes
-        self._free = (~space.prescribed[owned]).astype(float).reshape(-1)
-        self._positions = (3 * owned[:, None] + np.arange(3)).astype(np.int32).reshape(-1)
-        self._passes = passes(exchange.dtype)
-
-    @property
-    def inner(self) -> PETSc.PC:
-        """Return PETSc's solver."""
-        assert self._solver is not None
-        return self._solver.inner
-
-    def update(self) -> None:
-        """Do nothing: matrix and solver stay."""
-
-    def rebuild(self) -> None:
-        """Assemble the matrix and set up its solver; collective."""
-        self._matrix.assemble()
-        if self._solver is None:
-            self._solver = PaddedSolver(self._matrix, COARSE_PREFIX)
-        self.inner.setOperators(self._matrix.padded)
-        self.inner.setUp()
-
-    def apply(self, r: NDArray[Any], x: NDArray[Any]) -> None:
-        """Set x to the approximate solution for r; collective."""
-        count, positions = len(self._positions), self._positions
-        bound(self._passes.gather, count, positions, r, self._r.array)(1.0)
-        self._r.array[:] *= self._free
-        self.inner.apply(self._r, self._x)
-        self._x.array[:] *= self._free
-        bound(self._passes.scatter, count, positions, self._x.array_r, x)(1.0)
-        self._exchange.share(x)
+#: Degree and relative lower bound of the smoother of the p = 1 level above aggregates.  An apply
+#: costs a sixth of one at p = 2, and motions of aggregates leave more to it than p = 1 to p = 2.
+LOWEST = (6, 0.01)
 
 
 class Multigrid:
@@ -102,7 +61,6 @@ class Multigrid:
         levels: The Jacobians that the cycle applies, coarse to fine.
         smoothed: The levels with a smoother; p = 1 is one of them where the coarse solver asks.
         coarse: The solver of the p = 1 problem.
-        coarse_matrix: The assembled p = 1 Jacobian.
         rule: Says when the preconditioner is rebuilt.
     """
 
@@ -137,16 +95,15 @@ class Multigrid:
         )
         self._fine_space = fine
         self.levels = [self._level_jacobian(space) for space in spaces]
-        self.coarse_matrix = CoarseMatrix(
-            ceed, spaces[0], lambda: self._transient(spaces[0]), mat_type
+        self.coarse = make_coarse_solver(
+            settings.coarse, body, pressures, self.levels[0], mat_type, COARSE_PREFIX
         )
-        self.coarse = AssembledSolver(self.coarse_matrix, spaces[0], self.levels[0].exchange)
         below: Below = Bottom(self.levels[0], self.coarse)
         self.smoothed: list[Level] = []
         steps = first_kind(settings.smoother_degree)
         if self.coarse.needs_smoothing:
             lowest = self.levels[0]
-            below = Level(lowest, steps, below, SameSpace(lowest.space, lowest.dtype))
+            below = Level(lowest, first_kind(*LOWEST), below, SameSpace(lowest.space, lowest.dtype))
             self.smoothed.append(below)
         for coarse, finer in itertools.pairwise(self.levels):
             transfer = Interpolation(coarse.space, finer.space, coarse.exchange, finer.exchange)

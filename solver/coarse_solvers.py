@@ -1,0 +1,189 @@
+"""What solves the p = 1 problem at the bottom of the multigrid cycle, approximately.
+
+Two ways: from the assembled matrix by one of PETSc's preconditioners, without any smoothing by the
+cycle; or, `needs_smoothing`, by a correction from aggregates of nodes, after the cycle has smoothed
+the p = 1 level without a matrix as it does the finer ones.
+
+Which is better is a matter of memory traffic.  A product with the assembled p = 1 matrix moves as
+many bytes as three quarters of an apply of the Jacobian at p = 2, a cycle of BoomerAMG does some
+seven of them, and its set-up ninety.  An apply without a matrix in single precision costs a sixth
+of the Jacobian's; the matrix on the aggregates a fortieth, its set-up twenty products.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+from petsc4py import PETSc
+
+from elastane.solver.aggregates import Aggregates
+from elastane.solver.assembled import AssembledJacobian, element_matrices
+from elastane.solver.ceed import CeedOperator
+from elastane.solver.cycle import LevelJacobian
+from elastane.solver.fused.level import FusedLevel
+from elastane.solver.level_operator import CoarseSolver
+from elastane.solver.log import logged
+from elastane.solver.operators import Body
+from elastane.solver.padding import Padding
+from elastane.solver.space import Space
+from elastane.solver.surfaces import PressureLoad
+
+Array = NDArray[np.floating[Any]]
+
+#: Returns the element matrices at the present state, shape (num_elements, 24, 24) with index
+#: 3 node + component.
+ElementMatrices = Callable[[], Array]
+
+#: Up to so many unknowns, a matrix on aggregates is factorised: on shells a solve then costs less
+#: than a cycle and saves a fifth of the iterations.
+MOST_FACTORISED = 6000
+
+
+class AssembledSolver:
+    """A PETSc preconditioner of the assembled matrix.
+
+    Args:
+        jacobian: The matrix.
+        matrices: Element matrices at the present state.
+        space: The p = 1 space.
+        dtype: Type of the numbers of L-vectors.
+        prefix: Prefix of the PETSc options.
+
+    Attributes:
+        pc: The preconditioner.
+    """
+
+    needs_smoothing = False
+
+    def __init__(
+        self,
+        jacobian: AssembledJacobian,
+        matrices: ElementMatrices,
+        space: Space,
+        dtype: DTypeLike,
+        prefix: str,
+    ) -> None:
+        self._jacobian, self._matrices = jacobian, matrices
+        self._padding = Padding(space, dtype)
+        self._r, self._x = (self._padding.create_vector() for _ in range(2))
+        self.num_rebuilds = 0
+        self.pc = PETSc.PC().create(comm=space.dm.comm)
+        self.pc.setOptionsPrefix(prefix)
+
+    def update(self) -> None:
+        """Do nothing: matrix and preconditioner stay."""
+
+    @logged("coarse assembly")
+    def rebuild(self) -> None:
+        """Assemble the matrix and set up its preconditioner; collective."""
+        self._jacobian.assemble(self._matrices())
+        self.pc.setOperators(self._jacobian.padded)
+        if not self.num_rebuilds:
+            # Not before: options come after the solver is made.
+            self.pc.setFromOptions()
+        self.pc.setUp()
+        self.num_rebuilds += 1
+
+    @logged("coarse solve")
+    def apply(self, r: Array, x: Array) -> None:
+        """Set x to the approximate solution for r, see `CoarseSolver`; collective."""
+        self._padding.pad(r, self._r)
+        self.pc.apply(self._r, self._x)
+        self._padding.unpad(self._x, x)
+
+
+class AggregateSolver:
+    """A correction by the rigid motions of aggregates.
+
+    Follower loads are left to the smoother of the p = 1 level: the matrix on the aggregates stays
+    symmetric and as positive as the material.
+
+    Args:
+        matrices: Element matrices at the present state.
+        space: The p = 1 space.
+        dtype: Type of the numbers of L-vectors.
+        prefix: Prefix of the PETSc options.
+
+    Attributes:
+        pc: The preconditioner of the matrix on the aggregates.
+        aggregates: The aggregates, those of the first state; None before the first `rebuild`.
+    """
+
+    needs_smoothing = True
+
+    def __init__(
+        self, matrices: ElementMatrices, space: Space, dtype: DTypeLike, prefix: str
+    ) -> None:
+        self._matrices, self._space, self._dtype = matrices, space, dtype
+        self.aggregates: Aggregates | None = None
+        self.num_rebuilds = 0
+        self.pc = PETSc.PC().create(comm=space.dm.comm)
+        self.pc.setOptionsPrefix(prefix)
+
+    def update(self) -> None:
+        """Do nothing: the matrix on the aggregates stays."""
+
+    @logged("coarse assembly")
+    def rebuild(self) -> None:
+        """Set up for the present state, with the aggregates of the first one; collective."""
+        matrices = self._matrices()
+        if self.aggregates is None:
+            self.aggregates = Aggregates(self._space, matrices, self._dtype)
+            self._choose(self.aggregates.matrix)
+        self.aggregates.assemble(matrices)
+        self.pc.setOperators(self.aggregates.matrix)
+        self.pc.setUp()
+        self.num_rebuilds += 1
+
+    def _choose(self, matrix: PETSc.Mat) -> None:
+        """Choose the preconditioner of the matrix by its size; the user's options go first."""
+        small = matrix.getSize()[0] <= MOST_FACTORISED
+        self.pc.setOperators(matrix)
+        self.pc.setType(PETSc.PC.Type.REDUNDANT if small else PETSc.PC.Type.GAMG)
+        self.pc.setFromOptions()
+
+    @logged("coarse solve")
+    def apply(self, r: Array, x: Array) -> None:
+        """Set x to the correction for the residual r, see `CoarseSolver`; collective."""
+        aggregates = self.aggregates
+        assert aggregates is not None, "rebuild() comes first"
+        aggregates.restrict(r)
+        self.pc.apply(aggregates.forces, aggregates.motions)
+        aggregates.prolong(x)
+
+
+def make_coarse_solver(
+    kind: str,
+    body: Body,
+    pressures: Sequence[PressureLoad],
+    level: LevelJacobian,
+    mat_type: str,
+    prefix: str,
+) -> CoarseSolver:
+    """Return a solver of the p = 1 problem.
+
+    Args:
+        kind: A name in `COARSE`.
+        body: The body.
+        pressures: Follower loads.
+        level: The Jacobian of the p = 1 level.
+        mat_type: PETSc type of assembled matrices.
+        prefix: Prefix of the PETSc options.
+    """
+    space, dtype, operator = level.space, level.dtype, level.operator
+
+    def matrices() -> Array:
+        if isinstance(operator, FusedLevel):
+            return operator.element_matrices()
+        return element_matrices(body, space)
+
+    if kind == "gamg":
+        return AggregateSolver(matrices, space, dtype, prefix)
+
+    def loads() -> Iterator[CeedOperator]:
+        for load in pressures:
+            yield from load.jacobian(space)
+
+    jacobian = AssembledJacobian(body.ceed, space, loads, mat_type)
+    return AssembledSolver(jacobian, matrices, space, dtype, prefix)
