@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from elastane.jobs import doctor
@@ -33,3 +35,28 @@ def test_a_libceed_for_another_processor_is_recognised(monkeypatch: pytest.Monke
     monkeypatch.setattr(doctor, "installed_version", lambda package: "0.12.0")
     (libceed,) = [finding for finding in examine() if finding.what == "libCEED"]
     assert (libceed.state, libceed.text) == ("missing", "0.12.0, but dies of SIGILL")
+
+
+@pytest.mark.parametrize(
+    ("programs", "state", "words"),
+    [
+        (("gcc",), "optional", "gcc; up to a third faster by clang: apt-get install clang-19"),
+        (("gcc", "clang-19"), "ok", "clang-19"),
+    ],
+)
+def test_the_compiler_of_fused_kernels_is_named(
+    programs: tuple[str, ...],
+    state: str,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    for name in programs:
+        (tmp_path / name).touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setattr(doctor, "probe", lambda code, *arguments: (False, "ImportError: no"))
+    findings = {finding.what: finding for finding in examine()}
+    assert findings["C compiler"].text == str(tmp_path / "gcc")
+    assert findings["fused kernels"].state == state
+    assert findings["fused kernels"].text == f"built by {tmp_path / words}"

@@ -68,6 +68,13 @@ def test_kernels_are_libceed_for_every_geometry(
     check_residual_and_jacobian(build_pair(2, mesh=mesh, num_points_1d=4))
 
 
+@pytest.mark.long
+def test_kernels_take_the_largest_degree_and_most_points_of_a_job() -> None:
+    """Degree 8 with eight points more than the nine it needs."""
+    pair = build_pair(8, mesh=distorted((1, 1, 1)), num_points_1d=17)
+    check_residual_and_jacobian(pair, 64 * DOUBLE)
+
+
 def test_curved_maps_with_more_nodes_than_points_are_exact(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -1,0 +1,45 @@
+"""Whole solves by fused kernels and by libCEED alone."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from elastane.solver.report import Report
+from tests.solver.fused.pairs import REFERENCE, distorted, example
+from tests.verification.cases import Listener, clamp, material, pressure, problem, solve
+
+
+def report(backend: str) -> tuple[Report, Listener]:
+    """Return how a block of two materials bends under a pressure that follows it."""
+    mesh = distorted((3, 3, 1))
+    halves = replace(
+        mesh,
+        regions=("soft", "stiff"),
+        cell_regions=(mesh.coordinates[:, :, 0].mean(axis=1) > 0.5).astype(np.int64),
+    )
+    materials = {
+        "soft": example("gent"),
+        "stiff": material("neo-hookean", youngs_modulus="20 + x", poissons_ratio=0.3),
+    }
+    boundary = [clamp("x-min"), pressure("z-max", 0.01)]
+    listener = Listener()
+    chosen = problem(halves, 2, boundary, materials=materials, backend=backend)
+    return solve(chosen, listener).report, listener
+
+
+def test_fused_kernels_change_nothing_of_a_result() -> None:
+    """Newton's method ends at a residual of 1e-11, where the energy has its minimum."""
+    (ours, listener), (theirs, _) = report("cpu"), report(REFERENCE)
+    assert ours.backend == "/cpu/self/avx/blocked"
+    assert theirs.backend == REFERENCE
+    assert ours.steps[-1].strain_energy == pytest.approx(theirs.steps[-1].strain_energy, rel=1e-9)
+    assert ours.steps[-1].min_J == pytest.approx(theirs.steps[-1].min_J, rel=1e-9)
+    assert ours.dofs == theirs.dofs
+    (event,) = listener.of_kind("fused_kernels")
+    assert {name.rsplit("-p", 1)[0] for name in event["sources"]} >= {
+        "gent-j2-residual",
+        "gent-j2-jacobian",
+        "neo-hookean-residual",
+        "neo-hookean-jacobian",
+    }
