@@ -44,6 +44,7 @@ from elastane.benchmarks.problems import (
     schwarz_shell,
     smooth,
 )
+from elastane.jobs.states import ExitCode
 from elastane.solver.loading import Run
 from elastane.solver.problem import LinearSettings, NewtonSettings, Problem
 
@@ -148,7 +149,7 @@ def main() -> int:
     if content["pareto"]:
         pictures.solve(content, options.output)
     print(table(content))  # noqa: T201
-    return 0
+    return ExitCode.NOT_CONVERGED if content["failed"] else ExitCode.CONVERGED
 
 
 def items(quick: bool) -> Iterator[str | Point]:
