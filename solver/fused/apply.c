@@ -12,14 +12,14 @@ void apply(const Elements *elements, const real *restrict u, real *restrict v) {
   enum { Q = POINTS_1D };
   const real *B = &INTERPOLATION[0][0], *D = &DERIVATIVE[0][0];
   const long num_blocks = (elements->num_elements + LANES - 1) / LANES;
-  vec nodal[NODES], values[3][POINTS], third[3][POINTS];
+  vec nodal[3][NODES], values[3][POINTS], third[3][POINTS];
 
   for (long block = 0; block < num_blocks; block++) {
     const int *offsets = elements->offsets + block * NODES * LANES;
     const Geometry geometry = geometry_of(elements, block);
+    gather(offsets, u, nodal);
     for (int c = 0; c < 3; c++) {
-      gather(offsets, u, c, nodal);
-      interpolate(NODES_1D, B, B, B, nodal, values[c]);
+      interpolate(NODES_1D, B, B, B, nodal[c], values[c]);
       contract(1, PLANE, Q, Q, D, Q, 1, values[c], 0, PLANE, 1, third[c], 0, PLANE, 1, 0);
     }
     for (int start = 0; start < POINTS; start += PLANE) {
@@ -56,8 +56,8 @@ void apply(const Elements *elements, const real *restrict u, real *restrict v) {
     if (GEOMETRY_NODES_1D != 0) prefetch(elements->geometry + block * GEOMETRY_SIZE * LANES, GEOMETRY_SIZE, GEOMETRY_SIZE);
     for (int c = 0; c < 3; c++) {
       contract(1, PLANE, Q, Q, D, 1, Q, third[c], 0, PLANE, 1, values[c], 0, PLANE, 1, 1);
-      interpolate_transposed(NODES_1D, B, values[c], nodal);
-      scatter_add(offsets, nodal, c, lanes_of(elements, block), v);
+      interpolate_transposed(NODES_1D, B, values[c], nodal[c]);
     }
+    scatter_add(offsets, nodal, lanes_of(elements, block), v);
   }
 }

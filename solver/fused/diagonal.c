@@ -10,7 +10,7 @@ void diagonal(const Elements *elements, const real *restrict u, real *restrict d
   static const int input_sizes[] = {INPUTS 0};
   enum { num_inputs = sizeof input_sizes / sizeof(int) - 1 };
   const long num_blocks = (elements->num_elements + LANES - 1) / LANES;
-  vec entries[3][6][POINTS], nodal[NODES];
+  vec entries[3][6][POINTS], nodal[3][NODES];
   (void)u;
 
   for (long block = 0; block < num_blocks; block++) {
@@ -43,9 +43,9 @@ void diagonal(const Elements *elements, const real *restrict u, real *restrict d
           M[direction] = &PRODUCTS[(pairs[k][0] == direction) + (pairs[k][1] == direction)][0][0];
         contract(Q * Q, 1, Q, N, M[0], 1, N, entries[c][k], Q, 1, 0, first, N, 1, 0, 0);
         contract(Q, N, Q, N, M[1], 1, N, first, Q * N, N, 1, second, N * N, N, 1, 0);
-        contract(1, N * N, Q, N, M[2], 1, N, second, 0, N * N, 1, nodal, 0, N * N, 1, k > 0);
+        contract(1, N * N, Q, N, M[2], 1, N, second, 0, N * N, 1, nodal[c], 0, N * N, 1, k > 0);
       }
-      scatter_add(offsets, nodal, c, lanes_of(elements, block), d);
     }
+    scatter_add(offsets, nodal, lanes_of(elements, block), d);
   }
 }

@@ -10,11 +10,9 @@ void state(const Elements *elements, const real *restrict u, real *restrict v) {
   for (long block = 0; block < num_blocks; block++) {
     const int *offsets = elements->offsets + block * NODES * LANES;
     const Geometry geometry = geometry_of(elements, block);
-    vec nodal[NODES], gradient[POINTS][9];
-    for (int c = 0; c < 3; c++) {
-      gather(offsets, u, c, nodal);
-      differentiate(NODES_1D, B, G, nodal, gradient, c);
-    }
+    vec nodal[3][NODES], gradient[POINTS][9];
+    gather(offsets, u, nodal);
+    for (int c = 0; c < 3; c++) differentiate(NODES_1D, B, G, nodal[c], gradient, c);
     for (int q = 0; q < POINTS; q++) {
       vec qdata[10];
       at_point(elements, qdata_at(geometry, q, qdata), block * POINTS + q, gradient[q]);
