@@ -7,7 +7,8 @@ the p = 1 level without a matrix as it does the finer ones.
 Which is better is a matter of memory traffic.  A product with the assembled p = 1 matrix moves as
 many bytes as three quarters of an apply of the Jacobian at p = 2, a cycle of BoomerAMG does some
 seven of them, and its set-up ninety.  An apply without a matrix in single precision costs a sixth
-of the Jacobian's; the matrix on the aggregates a fortieth, its set-up twenty products.
+of the Jacobian's; the matrix on the aggregates has a twelfth of the entries, and its set-up costs
+twenty products.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +27,7 @@ from elastane.solver.level_operator import CoarseSolver
 from elastane.solver.log import logged
 from elastane.solver.operators import Body
 from elastane.solver.padding import Padding
+from elastane.solver.preconditioners import gamg
 from elastane.solver.space import Space
 from elastane.solver.surfaces import PressureLoad
 
@@ -35,9 +37,10 @@ Array = NDArray[np.floating[Any]]
 #: 3 node + component.
 ElementMatrices = Callable[[], Array]
 
-#: Up to so many unknowns, a matrix on aggregates is factorised: on shells a solve then costs less
-#: than a cycle and saves a fifth of the iterations.
-MOST_FACTORISED = 6000
+#: Up to so many unknowns, a matrix on aggregates is factorised: a solve then costs less than a
+#: cycle and saves a third of the iterations on shells.  The factors of 3,000 unknowns of a shell
+#: cost as much as half a load step, those of 10,000 twenty times as much.
+MOST_FACTORISED = 3500
 
 
 class AssembledSolver:
@@ -51,7 +54,9 @@ class AssembledSolver:
         prefix: Prefix of the PETSc options.
 
     Attributes:
+        jacobian: See above.
         pc: The preconditioner.
+        num_rebuilds: Times it was set up.
     """
 
     needs_smoothing = False
@@ -64,7 +69,7 @@ class AssembledSolver:
         dtype: DTypeLike,
         prefix: str,
     ) -> None:
-        self._jacobian, self._matrices = jacobian, matrices
+        self.jacobian, self._matrices = jacobian, matrices
         self._padding = Padding(space, dtype)
         self._r, self._x = (self._padding.create_vector() for _ in range(2))
         self.num_rebuilds = 0
@@ -77,8 +82,8 @@ class AssembledSolver:
     @logged("coarse assembly")
     def rebuild(self) -> None:
         """Assemble the matrix and set up its preconditioner; collective."""
-        self._jacobian.assemble(self._matrices())
-        self.pc.setOperators(self._jacobian.padded)
+        self.jacobian.assemble(self._matrices())
+        self.pc.setOperators(self.jacobian.padded)
         if not self.num_rebuilds:
             # Not before: options come after the solver is made.
             self.pc.setFromOptions()
@@ -108,6 +113,7 @@ class AggregateSolver:
     Attributes:
         pc: The preconditioner of the matrix on the aggregates.
         aggregates: The aggregates, those of the first state; None before the first `rebuild`.
+        num_rebuilds: Times it was set up.
     """
 
     needs_smoothing = True
@@ -139,8 +145,11 @@ class AggregateSolver:
     def _choose(self, matrix: PETSc.Mat) -> None:
         """Choose the preconditioner of the matrix by its size; the user's options go first."""
         small = matrix.getSize()[0] <= MOST_FACTORISED
+        database = PETSc.Options(self.pc.getOptionsPrefix())
+        for name, value in (gamg.FACTORISATION if small else gamg.SMOOTHED_AGGREGATION).items():
+            if not database.hasName(name):
+                database.setValue(name, value)
         self.pc.setOperators(matrix)
-        self.pc.setType(PETSc.PC.Type.REDUNDANT if small else PETSc.PC.Type.GAMG)
         self.pc.setFromOptions()
 
     @logged("coarse solve")

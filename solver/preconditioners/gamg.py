@@ -6,9 +6,17 @@ distance one instead of two (no aggressive coarsening), a low bound of the smoot
 factorisation below some thousand unknowns bring one V-cycle near an exact solve.
 """
 
-OPTIONS = {
+#: Of the two below, the solver takes those that fit the size of its matrix.
+OPTIONS: dict[str, str] = {}
+
+FACTORISATION = {
+    "pc_type": "redundant",
     "redundant_pc_type": "cholesky",
     "redundant_pc_factor_mat_ordering_type": "nd",
+}
+
+SMOOTHED_AGGREGATION = {
+    "pc_type": "gamg",
     "pc_gamg_type": "agg",
     "pc_gamg_threshold": "0.03",
     "pc_gamg_aggressive_coarsening": "0",

@@ -169,23 +169,6 @@ def test_residual_is_the_derivative_of_the_energy(name: str, degree: int) -> Non
 
 
 @each_case
-def test_assembled_matrix_of_degree_one_is_the_jacobian(name: str) -> None:
-    """Rows of prescribed components stand apart, on the diagonal."""
-    run = deformed(name, 1)
-    matrix = run.multigrid.coarse_matrix
-    jacobian, padded = dense(run.multigrid.jacobian), dense(matrix.padded)
-    scale = np.abs(jacobian).max()
-    inside = matrix.unknowns
-    np.testing.assert_allclose(padded[np.ix_(inside, inside)], jacobian, atol=1e-13 * scale)
-    prescribed = np.setdiff1d(np.arange(len(padded)), inside)
-    assert not padded[np.ix_(inside, prescribed)].any()
-    assert not padded[np.ix_(prescribed, inside)].any()
-    fixed = padded[np.ix_(prescribed, prescribed)]
-    np.testing.assert_array_equal(fixed, np.diag(np.diag(fixed)))
-    assert (np.diag(fixed) > 0.0).all()
-
-
-@each_case
 @pytest.mark.parametrize("degree", [2, 3, 4])
 def test_restriction_is_the_transpose_of_prolongation(name: str, degree: int) -> None:
     run = deformed(name, degree)
