@@ -77,8 +77,12 @@ INLINE void interpolate_transposed(int n, const real *M, const vec *restrict val
 
 /* The components of a node lie side by side in an L-vector, those of a lane in three vectors.  They are
  * turned in registers, since gathering and scattering numbers one by one takes three times as long. */
-#if (LANES == 8 || LANES == 16) && defined(__AVX512VL__)
+#if (LANES == 8 || LANES == 16) && defined(__AVX512VL__) && defined(__has_builtin)
+#if __has_builtin(__builtin_shufflevector) /* of gcc from 12 on */
 #define TURNS_IN_REGISTERS 1
+#endif
+#endif
+#ifdef TURNS_IN_REGISTERS
 #include <immintrin.h>
 #if LANES == 8
 typedef __m256d Triple;

@@ -20,9 +20,6 @@ Floats = NDArray[np.float64]
 
 FOLDER = Path(__file__).parent
 
-#: Contractions hold so many vectors in registers and on the stack.
-LARGEST_NUM_POINTS_1D = 16
-
 
 @dataclass(frozen=True)
 class Kind:

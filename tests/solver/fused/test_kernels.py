@@ -88,7 +88,7 @@ def test_kernels_take_any_number_of_elements(num_elements: int) -> None:
     check_residual_and_jacobian(build_pair(1, mesh=distorted((num_elements, 1, 1))))
 
 
-FAST = ("linear", "gent", "guccione")
+FAST = ("linear", "gent")
 
 
 @pytest.mark.parametrize(
