@@ -81,7 +81,7 @@ class Aggregates:
         self._dtype = np.dtype(dtype)
         self._functions = library(self._dtype)
         self._nodes = np.ascontiguousarray(space.nodes, dtype=np.int32)
-        comm: MPI.Comm = space.dm.comm.tompi4py()
+        comm: MPI.Intracomm = space.dm.comm.tompi4py()
         own = self._gather(space, matrices)
         num_own = int(own.max(initial=-1)) + 1
         first = comm.scan(num_own) - num_own
@@ -157,7 +157,7 @@ class Aggregates:
         motions = np.zeros((len(centers), 6, 6))
         motions[:, :3, :] = _rigid(x)
         motions[:, range(3, 6), range(3, 6)] = spreads[:, None]
-        vectors = []
+        vectors: list[PETSc.Vec] = []
         for mode in range(6):
             vector = self.motions.duplicate()
             vector.array[:] = motions[:, :, mode].reshape(-1)
@@ -222,12 +222,12 @@ def _places(
     member = own >= 0
     counts = np.bincount(own[member], minlength=num_own)
     X = space.X[member]
-    centers = np.stack([np.bincount(own[member], x, num_own) for x in X.T], axis=1)
-    centers /= counts[:, None]
+    sums = np.stack([np.bincount(own[member], x, num_own) for x in X.T], axis=1)
+    centers: Floats = sums / counts[:, None]
     d = np.zeros((space.num_nodes, 3))
     d[member] = X - centers[own[member]]
     squares = (d[member] ** 2).sum(axis=1)
-    spreads = np.sqrt(np.bincount(own[member], squares, num_own) / counts)
+    spreads: Floats = np.sqrt(np.bincount(own[member], squares, num_own) / counts)
     # A single node has no rotation.
     spreads[spreads == 0.0] = 1.0
     d[member] /= spreads[own[member], None]
