@@ -51,7 +51,9 @@ def check_residual_and_jacobian(pair: Pair, tolerance: float = DOUBLE) -> None:
     assert distance(found, reference_jacobian(pair.reference, pair.space, x)) < tolerance
 
 
-@pytest.mark.parametrize("degree", [1, 2, 3, 4, pytest.param(8, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "degree", [1, 2, 3, 4, *(pytest.param(p, marks=pytest.mark.long) for p in (5, 6, 7, 8))]
+)
 def test_kernels_are_libceed_for_every_degree(degree: int) -> None:
     """Derivatives of degree p make rounding p² times larger."""
     check_residual_and_jacobian(build_pair(degree), DOUBLE * max(1.0, degree**2 / 10.0))
@@ -153,7 +155,7 @@ def test_kernels_are_libceed_where_a_material_remembers() -> None:
     assert distance(y, reference_jacobian(pair.reference, pair.space, x)) < DOUBLE
 
 
-PRECISIONS = [(False, DOUBLE), (True, SINGLE)]
+PRECISIONS = [pytest.param(False, DOUBLE, marks=pytest.mark.long), (True, SINGLE)]
 LEVELS = [
     (1, 2, 1),
     pytest.param(1, 2, 2, marks=pytest.mark.long),
@@ -281,7 +283,7 @@ def test_what_is_no_number_stays_in_its_elements() -> None:
     np.testing.assert_array_equal(np.isnan(R).any(axis=1), spoilt)
 
 
-@pytest.mark.parametrize("prefetch", [0, 2])
+@pytest.mark.parametrize("prefetch", [0, pytest.param(2, marks=pytest.mark.long)])
 def test_prefetch_changes_nothing(prefetch: int, monkeypatch: pytest.MonkeyPatch) -> None:
     before = build_pair(2).residuals()[0]
     use_schedule(monkeypatch, prefetch=prefetch)
