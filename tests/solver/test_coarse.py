@@ -198,13 +198,11 @@ def test_aggregates_are_alike_on_all_ranks(run_ranks: Callable[..., str], num_ra
 
 def two_ways_of_work() -> tuple[float, ...]:
     """Return work and energy of a motion at the nodes and on aggregates, each by two ways."""
-    run = start(problem(Box(cells=(8, 8, 8)), 1, SUPPORTS["slip"]), comm=COMM)
-    solver, level, space = run.multigrid.coarse, run.multigrid.levels[0], run.spaces[0]
-    if not isinstance(solver, AggregateSolver):
-        solver = AggregateSolver(level.operator.element_matrices, space, level.dtype, "test_")
-        solver.rebuild()
-    aggregates = solver.aggregates
-    assert aggregates is not None
+    settings = MultigridSettings(coarse="gamg")
+    box = problem(Box(cells=(8, 8, 8)), 1, SUPPORTS["slip"], multigrid=settings)
+    run = start(box, comm=COMM)
+    level, space = run.multigrid.levels[0], run.spaces[0]
+    aggregates = aggregates_of(run)
     random = np.random.default_rng(COMM.rank)
     x, r = level.zeros(), level.zeros()
     motions = random.standard_normal(aggregates.motions.getLocalSize())
