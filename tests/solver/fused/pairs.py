@@ -115,7 +115,7 @@ def build_pair(
 
     of_element = np.arange(len(topology.coordinates)) % len(materials)
     pairs = [(m, np.flatnonzero(of_element == k)) for k, m in enumerate(materials)]
-    bodies = [
+    fused, reference = (
         Body(
             libceed.Ceed(resource),
             topology.coordinates,
@@ -124,18 +124,18 @@ def build_pair(
             pairs,
             topology.fields,
             duration,
-            fused=fused,
+            fused=is_fused,
         )
-        for resource, fused in (("/cpu/self/avx/blocked", True), (REFERENCE, False))
-    ]
-    for body in bodies:
+        for resource, is_fused in (("/cpu/self/avx/blocked", True), (REFERENCE, False))
+    )
+    for body in (fused, reference):
         body.set_load(load)
     space = spaces(degree)
     X = space.X - space.X.mean(axis=0)
     random = np.random.default_rng(5)
     rough = random.standard_normal(X.shape) / degree**2
     u = strain * (np.sin(2.0 * X[:, [2, 0, 1]]) + X @ random.standard_normal((3, 3)) / 3.0)
-    return Pair(*bodies, space, spaces, u + 0.05 * strain * rough)
+    return Pair(fused, reference, space, spaces, u + 0.05 * strain * rough)
 
 
 def residual(body: Body, space: Space, u: Floats) -> Floats:

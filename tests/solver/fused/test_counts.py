@@ -7,9 +7,11 @@ import subprocess
 import tracemalloc
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from elastane.materials import find_model
 from elastane.materials.kernels import find_kernels
@@ -105,7 +107,7 @@ def test_bytes_are_those_of_the_arrays(
     assert part.geometry is not None
     assert part.residual is not None
     _, det_F, of_residual = part.residual
-    shared = [part.geometry, part.offsets[2], part.parameters, part.state]
+    shared: list[NDArray[Any]] = [part.geometry, part.offsets[2], part.parameters, part.state]
     assert jacobian.fused.bytes == sum(array.nbytes for array in shared)
     assert of_residual.fused.bytes == sum(array.nbytes for array in (*shared, det_F))
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from elastane.solver.boundary import BoundaryCondition
 from elastane.solver.report import Report
 from tests.solver.fused.pairs import REFERENCE, distorted
 from tests.verification.cases import Listener, clamp, material, pressure, problem, solve
@@ -22,7 +23,7 @@ def report(backend: str) -> tuple[Report, Listener]:
         name: material("neo-hookean", youngs_modulus=youngs_modulus, poissons_ratio=0.3)
         for name, youngs_modulus in (("soft", 1.0), ("stiff", 20.0))
     }
-    boundary = [clamp("x-min"), pressure("z-max", 0.01)]
+    boundary: list[BoundaryCondition] = [clamp("x-min"), pressure("z-max", 0.01)]
     listener = Listener()
     chosen = problem(halves, 2, boundary, materials=materials, backend=backend)
     return solve(chosen, listener).report, listener
