@@ -49,6 +49,7 @@ from elastane.solver.problem import (
     Output,
     SolverSettings,
 )
+from elastane.solver.smoother import SMOOTHERS
 
 MAX_LOAD_STEPS = 10_000
 
@@ -232,11 +233,14 @@ class MultigridSection(Section):
             }
         ),
     ] = Field(default="logarithmic", description="A rule, or the degrees from coarse to fine.")
+    smoother: Annotated[str, OneOf("smoother", tuple(SMOOTHERS))] = Field(
+        default="chebyshev-first", description="Kind of the smoother's Chebyshev polynomials."
+    )
     smoother_degree: Annotated[int, Field(ge=1, le=20)] = Field(
-        default=3, description="Degree of the Chebyshev smoother."
+        default=2, description="Degree of the Chebyshev smoother."
     )
     coarse: Annotated[str, OneOf("coarse solver", tuple(COARSE))] = Field(
-        default="boomeramg", description="Solver of the p = 1 problem."
+        default="gamg", description="Solver of the p = 1 problem."
     )
 
 

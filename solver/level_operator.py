@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from elastane.solver.ceed import Ceed, CeedOperator, shared_vector
 from elastane.solver.space import Space
@@ -64,14 +64,13 @@ class CoarseSolver(Protocol):
 
 
 class CeedLevel:
-    """A level that libCEED applies, at the state that the residual stores.
+    """A level that libCEED applies, at the state that the residual stores and in double.
 
     Args:
         ceed: The libCEED context.
         space: The space of the level.
         lasting: Returns the terms of the Jacobian as operators that last; asked at the first apply.
         transient: Yields them as operators over ranges of elements.
-        dtype: Precision of the vectors; libCEED works in double inside.
     """
 
     def __init__(
@@ -80,9 +79,8 @@ class CeedLevel:
         space: Space,
         lasting: Callable[[Space], list[CeedOperator]],
         transient: Callable[[Space], Iterator[CeedOperator]],
-        dtype: DTypeLike = np.float64,
     ) -> None:
-        self.dtype = np.dtype(dtype)
+        self.dtype = np.dtype(np.float64)
         self._space = space
         self._lasting, self._transient = lasting, transient
         self._terms: list[CeedOperator] | None = None

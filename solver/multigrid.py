@@ -27,7 +27,7 @@ from elastane.solver.operators import Body
 from elastane.solver.preconditioners import COARSE
 from elastane.solver.problem import MultigridSettings
 from elastane.solver.rebuild import RebuildRule
-from elastane.solver.smoother import first_kind
+from elastane.solver.smoother import SMOOTHERS, first_kind
 from elastane.solver.space import Space
 from elastane.solver.surfaces import PressureLoad
 from elastane.solver.transfer import Interpolation, SameSpace
@@ -100,7 +100,7 @@ class Multigrid:
         )
         below: Below = Bottom(self.levels[0], self.coarse)
         self.smoothed: list[Level] = []
-        steps = first_kind(settings.smoother_degree)
+        steps = SMOOTHERS[settings.smoother](settings.smoother_degree)
         if self.coarse.needs_smoothing:
             lowest = self.levels[0]
             below = Level(lowest, first_kind(*LOWEST), below, SameSpace(lowest.space, lowest.dtype))

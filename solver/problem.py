@@ -121,13 +121,15 @@ class MultigridSettings:
 
     Attributes:
         levels: "logarithmic", "uniform", or the degrees from coarse to fine.
+        smoother: The polynomial, a name in `elastane.solver.smoother.SMOOTHERS`.
         smoother_degree: Degree of the Chebyshev polynomial.
         coarse: Solver of the p = 1 problem, a name in `elastane.solver.preconditioners.COARSE`.
     """
 
     levels: str | tuple[int, ...] = "logarithmic"
-    smoother_degree: int = 3
-    coarse: str = "boomeramg"
+    smoother: str = "chebyshev-first"
+    smoother_degree: int = 2
+    coarse: str = "gamg"
 
 
 @dataclass(frozen=True)

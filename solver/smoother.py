@@ -21,7 +21,7 @@ arXiv:2210.03179.
 """
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,6 +81,13 @@ def fourth_kind(degree: int) -> list[Step]:
         Step(weight, (2 * k - 1) / (2 * k + 3) if k else 0.0, (8 * k + 4) / (2 * k + 3))
         for k, weight in enumerate(weights)
     ]
+
+
+#: The polynomials of a degree, by the name in the job file.
+SMOOTHERS: Mapping[str, Callable[[int], list[Step]]] = {
+    "chebyshev-first": first_kind,
+    "chebyshev-fourth": fourth_kind,
+}
 
 
 class Chebyshev:

@@ -7,6 +7,7 @@ import pytest
 from mpi4py import MPI
 
 from elastane.meshes.box import Box
+from elastane.solver.boundary import BoundaryCondition
 from elastane.solver.exchange import Exchange, find_sharing
 from elastane.solver.space import Space
 from tests.verification.cases import clamp, problem, start, traction
@@ -16,7 +17,7 @@ COMM = MPI.COMM_WORLD
 
 
 def spaces() -> list[Space]:
-    loads = [clamp("x-min"), traction("x-max", 0.0, 0.0, -0.02)]
+    loads: list[BoundaryCondition] = [clamp("x-min"), traction("x-max", 0.0, 0.0, -0.02)]
     return start(problem(Box(cells=(3, 3, 3)), 3, loads), comm=COMM).spaces
 
 

@@ -175,7 +175,7 @@ def test_options_of_the_user_reach_petsc() -> None:
     assert run.newton.snes.getTolerances()[0] == 1e-5
     assert run.newton.snes.getTolerances()[3] == 7
     assert ksp.getTolerances()[3] == 40
-    assert run.multigrid.coarse.inner.getType() == "jacobi"
+    assert run.multigrid.coarse.pc.getType() == "jacobi"
 
 
 def test_tolerances_of_the_user_hold_in_every_step() -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from elastane.meshes.box import Box
+from elastane.solver.boundary import BoundaryCondition
 from elastane.solver.problem import LinearSettings, Loading, NewtonSettings
 from elastane.solver.rebuild import FAILED, FAR, FIRST, GREW, MOVED, RebuildRule
 from tests.verification.cases import clamp, displacement, problem, solve, start, traction
@@ -58,31 +59,28 @@ def test_a_failed_solve_with_what_was_kept_is_a_reason() -> None:
 
 def test_small_steps_keep_the_preconditioner() -> None:
     """Ten steps of one tenth of a load that hardly bends the beam."""
-    loads = [clamp("x-min"), traction("x-max", 0.0, 0.0, -1e-3)]
+    loads: list[BoundaryCondition] = [clamp("x-min"), traction("x-max", 0.0, 0.0, -1e-3)]
     report = solve(problem(Box(cells=(4, 2, 2)), 2, loads, loading=Loading(steps=10))).report
     assert report.preconditioner["rebuilds"] == {FIRST: 1}
 
 
 @pytest.mark.parametrize("moved", [False, True])
 def test_a_stale_preconditioner_that_fails_is_rebuilt(moved: bool) -> None:
-    """The limit of iterations lets only a fresh one pass; by loads and by moved supports.
-
-    The beam is turned stiff by a hundred times behind the back of the rule.
-    """
+    """The limit of iterations lets only a fresh one pass; by loads and by moved supports."""
     end = displacement("x-max", 0.1, 0.0, 0.0) if moved else traction("x-max", 0.05, 0.0, 0.0)
     run = start(
         problem(
             Box(cells=(4, 2, 2)),
             2,
             [clamp("x-min"), end],
-            linear=LinearSettings(rtol=1e-3, max_iterations=30),
+            linear=LinearSettings(rtol=1e-3, max_iterations=8),
             newton=NewtonSettings(),
         )
     )
     run.multigrid.rule.kept()
     for level in run.multigrid.smoothed:
         # Below the largest eigenvalue, where a polynomial grows without bound.
-        level.smoother.bound *= 0.2
+        level.smoother.bound *= 0.05
     report = run.solve()
     assert report.status == "converged"
     assert report.preconditioner["rebuilds"] == {FIRST: 1, FAILED: 1}

@@ -89,7 +89,7 @@ def test_smoothing_from_zero_is_smoothing(kind: type, degree: int) -> None:
         assert applies == degree - (method == "smooth_from_zero")
         assert not smoother.y.any()
         results.append(smoother.x)
-    np.testing.assert_allclose(*results, rtol=1e-13)
+    np.testing.assert_allclose(results[0], results[1], rtol=1e-13)
 
 
 def estimate(matrix: Floats, x: Floats, iterations: int) -> float:
@@ -108,7 +108,7 @@ def test_largest_eigenvalue_is_met_from_below(dtype: type) -> None:
     matrix = factor @ factor.T
     scale = 1.0 / np.sqrt(np.diag(matrix))
     exact = np.linalg.eigvalsh(scale[:, None] * matrix * scale)[-1]
-    x = random.standard_normal(200).astype(dtype)
+    x: Floats = random.standard_normal(200).astype(dtype)
     first = estimate(matrix, x, 10)
     assert 0.95 * exact < first < exact * (1.0 + 1e-6)
     assert first <= estimate(matrix, x, 3) * (1.0 + 1e-6)
