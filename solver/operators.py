@@ -80,7 +80,7 @@ class Part:
         context_values: Kernel parameters if they are the same everywhere, shape (count,).
         geometry: What fused kernels have of the geometry, in blocks.
         offsets: Places of the nodes in the L-vector, in blocks, by degree.
-        residual: The fused residual with its range of elements and memory for det F.
+        residuals: The fused residual by degree, with its range of elements and memory for det F.
         vectors: The CeedVectors that the Jacobian reads, by name.
     """
 
@@ -96,7 +96,7 @@ class Part:
     context_values: Floats
     geometry: Floats | None = None
     offsets: dict[int, NDArray[np.int32]] = field(default_factory=dict)
-    residual: tuple[slice, Floats, CeedOperator] | None = None
+    residuals: dict[int, tuple[slice, Floats, CeedOperator]] = field(default_factory=dict)
     vectors: dict[str, CeedVector] = field(default_factory=dict)
 
     def function(self, name: str) -> str:
@@ -307,10 +307,10 @@ class Body:
         a sixth of the memory of a solve.
         """
         if self.fused:
-            if part.residual is None:
+            if space.degree not in part.residuals:
                 elements = slice(0, len(part.elements))
-                part.residual = elements, *self._residual(space, part, elements)
-            yield part.residual
+                part.residuals[space.degree] = elements, *self._residual(space, part, elements)
+            yield part.residuals[space.degree]
         else:
             for elements in ranges(len(part.elements)):
                 yield elements, *self._residual(space, part, elements)
