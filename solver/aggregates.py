@@ -105,7 +105,8 @@ class Aggregates:
         coupling = np.bincount(place.reshape(-1), traces.reshape(-1), minlength=len(pairs))
         row, column = np.divmod(pairs, space.num_nodes)
         diagonal = np.ones(space.num_nodes)
-        diagonal[row[row == column]] = coupling[row == column]
+        # A tangent under load may be negative here and there.
+        diagonal[row[row == column]] = np.abs(coupling[row == column])
         other = row != column
         row, column = row[other], column[other].astype(np.int32)
         strengths = np.abs(coupling[other]) / np.sqrt(diagonal[row] * diagonal[column])
@@ -188,6 +189,7 @@ class Aggregates:
 
     def restrict(self, r: Array) -> None:
         """Overwrite `forces` by forces and moments of an L-vector that is alike on all ranks."""
+        assert r.dtype == self._dtype
         forces = self.forces.array
         forces[:] = 0.0
         self._functions.add_restricted(
@@ -200,6 +202,7 @@ class Aggregates:
 
     def prolong(self, x: Array) -> None:
         """Overwrite an L-vector by the displacement of `motions`, ghosts too."""
+        assert x.dtype == self._dtype
         self._scatter.scatter(self.motions, self._local)
         self._functions.prolong_motions(
             ctypes.c_long(len(self.of_node)),

@@ -183,6 +183,17 @@ def test_rigid_motions_of_the_body_are_motions_of_aggregates(name: str) -> None:
     np.testing.assert_allclose(np.transpose(found) @ coefficients, expected.T, atol=1e-5)
 
 
+def test_matrix_on_aggregates_is_small() -> None:
+    """A seventh of the entries of the p = 1 matrix in a block of 12³ cells, as accepted."""
+    box = problem(
+        Box(cells=(12, 12, 12)), 1, SUPPORTS["clamped"], multigrid=MultigridSettings(coarse="gamg")
+    )
+    run = start(box)
+    nodes = run.spaces[0].nodes
+    num_pairs = len(np.unique(np.repeat(nodes, 8, axis=1) * nodes.max() + np.tile(nodes, 8)))
+    assert aggregates_of(run).matrix.getInfo()["nz_used"] <= 9 * num_pairs / 7
+
+
 @pytest.mark.mpi
 @pytest.mark.parametrize("num_ranks", [1, 2, 3])
 def test_aggregates_are_alike_on_all_ranks(run_ranks: Callable[..., str], num_ranks: int) -> None:
