@@ -8,7 +8,7 @@ arXiv:2204.01722.
 """
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from elastane.solver.exchange import Exchange, find_sharing
 from elastane.solver.fused.level import FusedLevel
 from elastane.solver.level_operator import CeedLevel, LevelOperator, SurfaceTangent
 from elastane.solver.operators import Body
-from elastane.solver.preconditioners import COARSE
+from elastane.solver.options import COARSE_PREFIX
 from elastane.solver.problem import MultigridSettings
 from elastane.solver.rebuild import RebuildRule
 from elastane.solver.smoother import SMOOTHERS, first_kind
@@ -33,12 +33,6 @@ from elastane.solver.surfaces import PressureLoad
 from elastane.solver.transfer import Interpolation, SameSpace
 
 Floats = NDArray[np.float64]
-
-#: Prefix of all our PETSc options; users' `petsc_options` go under it.
-PREFIX = "elastane_"
-
-#: Prefix of the solver of the p = 1 problem.
-COARSE_PREFIX = f"{PREFIX}coarse_"
 
 #: Degree and relative lower bound of the smoother of the p = 1 level above aggregates.  An apply
 #: costs a sixth of one at p = 2, and motions of aggregates leave more to it than p = 1 to p = 2.
@@ -201,8 +195,3 @@ class Multigrid:
         """Make a PETSc preconditioner this one."""
         pc.setType(PETSc.PC.Type.PYTHON)
         pc.setPythonContext(self._pc)
-
-
-def default_options(settings: MultigridSettings) -> Mapping[str, str]:
-    """Return the PETSc options of the coarse solver, without our prefix."""
-    return {f"coarse_{name}": value for name, value in COARSE[settings.coarse].items()}

@@ -9,8 +9,7 @@ where K_p are the columns of the prescribed components.  Inserting the jump into
 once would crush the elements along the surface.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,20 +20,18 @@ from petsc4py import PETSc
 
 from elastane.solver.ceed_mat import JacobianMat
 from elastane.solver.mechanics import Mechanics
-from elastane.solver.multigrid import PREFIX, Multigrid, default_options
-from elastane.solver.petsc_c import option_was_used, set_function_domain_error
+from elastane.solver.multigrid import Multigrid
+from elastane.solver.options import PREFIX, delete_unused, insert_options, refused_options, unused
+from elastane.solver.petsc_c import set_function_domain_error
 from elastane.solver.problem import SolverSettings
 from elastane.solver.report import NewtonReport
 
-#: First and largest linear tolerance when tolerances are adaptive.  A Newton iteration costs as
-#: much set-up as a dozen Krylov iterations: a rough solution would waste it.
+#: First and largest linear tolerance when tolerances are adaptive: a rougher solution would save
+#: few Krylov iterations and cost a further Newton iteration.
 FIRST_RTOL = 1e-2
 
 #: No linear solve is asked for more: rounding would keep it from getting there.
 SMALLEST_RTOL = 1e-10
-
-#: Krylov methods that PETSc lets measure the residual in the energy norm.
-CG_FAMILY = ("cg", "fcg", "pipecg", "groppcg", "cr")
 
 #: Called after each iteration: iteration, residual norm, Krylov iterations, smallest det F.
 Monitor = Callable[[int, float, int, float], None]
@@ -98,14 +95,14 @@ class Newton:
         self._bound, self._norm = 0.0, 0.0
         self._min_J = np.nan
         self.num_residuals = 0
-        _insert_options(settings, bool(mechanics.pressures))
+        insert_options(settings, bool(mechanics.pressures))
 
         self._R, self.work = (multigrid.jacobian.createVecLeft() for _ in range(2))
         self.snes = PETSc.SNES().create(comm=mechanics.space.dm.comm)
         self.snes.setOptionsPrefix(PREFIX)
         self.snes.setFunction(self._residual, self._R)
         self.snes.setJacobian(self._jacobian, multigrid.jacobian)
-        with _refused_options(settings):
+        with refused_options(settings):
             multigrid.configure(self.snes.getKSP().getPC())
             self.snes.setFromOptions()
         ksp = self.snes.getKSP()
@@ -123,17 +120,17 @@ class Newton:
         self._mechanics.evaluate(u, self._R)
         ksp = self.snes.getKSP()
         ksp.setOperators(self._multigrid.jacobian)
-        with _refused_options(self._settings):
+        with refused_options(self._settings):
             self._multigrid.update(self._mechanics.u.array)
             ksp.setUp()
-        unused = [name for name in self._settings.petsc_options if not _was_used(name)]
-        if unused:
+        ignored = unused(self._settings)
+        if ignored:
             raise ValueError(
-                f"petsc_options: nothing used {', '.join(unused)}; options go without the prefix "
+                f"petsc_options: nothing used {', '.join(ignored)}; options go without the prefix "
                 f"-{PREFIX}, e.g. ksp_type, ksp_max_it, coarse_pc_type"
             )
         # The coarse solver may do without some of ours; PETSc would list them as mistakes.
-        _delete_options(lambda name: not option_was_used(name))
+        delete_unused()
 
     def _residual(self, snes: PETSc.SNES, u: PETSc.Vec, R: PETSc.Vec) -> None:
         self.num_residuals += 1
@@ -195,7 +192,7 @@ class Newton:
         self.snes.setMonitor(lambda _, iteration, norm: self._record(iteration, norm, course))
         self.snes.solve(None, u)
         failed = PETSc.SNES.ConvergedReason.DIVERGED_LINEAR_SOLVE
-        if self.snes.getConvergedReason() == failed and self._multigrid.rule.failed():
+        if self.snes.getConvergedReason() == failed and self._rebuild_may_help():
             # From the last iterate, with a preconditioner built there.  Iterations of the solve
             # that failed count with those of the next one.
             left = max(iterations - self.snes.getIterationNumber(), 1)
@@ -232,12 +229,20 @@ class Newton:
         ksp.setTolerances(rtol=self._settings.linear.rtol or FIRST_RTOL)
         ksp.solve(self._R, self.work)
         iterations = ksp.getIterationNumber()
-        if ksp.getConvergedReason() < 0 and self._multigrid.rule.failed():
+        if ksp.getConvergedReason() < 0 and self._rebuild_may_help():
             self._multigrid.update(mechanics.u.array)
             ksp.solve(self._R, self.work)
             iterations += ksp.getIterationNumber()
         u.axpy(1.0, self.work)
         course.krylov.append(iterations)
+
+    def _rebuild_may_help(self) -> bool:
+        """Mark the preconditioner for a rebuild; return whether that may mend a failed solve."""
+        reason = self.snes.getKSP().getConvergedReason()
+        # No preconditioner makes a tangent positive.
+        if reason == PETSc.KSP.ConvergedReason.DIVERGED_INDEFINITE_MAT:
+            return False
+        return self._multigrid.rule.failed()
 
     def _why(self, reason: str) -> str:
         """Return in words why the iteration failed, and what to try."""
@@ -260,64 +265,6 @@ class Newton:
     def _linear_failure(self) -> str:
         reason = _name(PETSc.KSP, self.snes.getKSP().getConvergedReason())
         return f"the linear solver failed ({reason})"
-
-
-def _insert_options(settings: SolverSettings, follower: bool) -> None:
-    """Put our defaults and the user's options into PETSc's database, under our prefix."""
-    options = {
-        # The tangent of a follower load on part of a surface is not symmetric.
-        # GMRES takes the preconditioner for the same matrix every time, which single precision is
-        # not quite; the flexible one does not, and saves up to two iterations of fifteen.
-        "ksp_type": "fgmres" if follower else "cg",
-        "ksp_rtol": str(settings.linear.rtol or 1e-3),
-        "ksp_max_it": str(settings.linear.max_iterations),
-        "snes_linesearch_type": settings.newton.line_search,
-        # PETSc's cp line search calls a step converged below this times the norm of the last one.
-        "snes_linesearch_atol": "0",
-        "snes_rtol": str(settings.newton.rtol),
-        "snes_atol": str(settings.newton.atol),
-        "snes_stol": "0",
-        "snes_max_it": str(settings.newton.max_iterations),
-        **default_options(settings.multigrid),
-        **{name.lstrip("-"): str(value) for name, value in settings.petsc_options.items()},
-    }
-    if options["ksp_type"].endswith("gmres"):
-        options.setdefault("ksp_pc_side", "right")
-        options.setdefault("ksp_norm_type", "unpreconditioned")
-    if options["ksp_type"] in CG_FAMILY:
-        # The energy norm is what CG minimises; it costs no further inner product.
-        options.setdefault("ksp_norm_type", "natural")
-    # Options of an earlier solve in this process are none of ours.
-    _delete_options(lambda name: True)
-    database = PETSc.Options()
-    for name, value in options.items():
-        database.setValue(PREFIX + name, value)
-
-
-def _delete_options(chosen: Callable[[str], bool]) -> None:
-    """Delete options under our prefix, chosen by their full names."""
-    database = PETSc.Options()
-    for name in database.getAll():
-        if name.startswith(PREFIX) and chosen(name):
-            database.delValue(name)
-
-
-@contextmanager
-def _refused_options(settings: SolverSettings) -> Iterator[None]:
-    """Turn PETSc's refusal of a user's option into a message about it."""
-    try:
-        yield
-    except PETSc.Error as error:
-        if not settings.petsc_options:
-            raise
-        given = ", ".join(f"{name}: {value}" for name, value in settings.petsc_options.items())
-        raise ValueError(
-            f"petsc_options: PETSc refuses them ({given}), error {error.ierr}"
-        ) from error
-
-
-def _was_used(name: str) -> bool:
-    return option_was_used(PREFIX + name.lstrip("-"))
 
 
 def _name(kind: Any, reason: int) -> str:
