@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 
 from elastane.materials.compiler import native
+from elastane.materials.compiler.native import find_compiler
+from elastane.solver.fused.schedule import default_schedule
 
 HERE = Path(__file__).parent
 
@@ -34,7 +36,11 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "versions": {name: version(name) for name in PACKAGES},
         "commit": _said("git", "-C", str(HERE), "describe", "--always", "--dirty"),
-        "compiler": compiler(),
+        "compiler": compiler(find_compiler()),
+        "compilers_of_fused_kernels": {
+            what: compiler(find_compiler(default_schedule(1, calls_library=calls).compilers))
+            for what, calls in (("arithmetic", False), ("with logarithms", True))
+        },
         "flags": {"qfunctions": qfunction_flags(), "petsc": petsc_flags()},
     }
 
@@ -49,14 +55,14 @@ def processor() -> str:
     return f"{model}, {family}, {facts.get('cache size', '?')} cache, {' '.join(vectors)}"
 
 
-def compiler() -> str:
-    """Return the first line that the C compiler of the QFunctions says about itself."""
-    return _said(*native.find_compiler(), "--version").splitlines()[0]
+def compiler(command: Sequence[str]) -> str:
+    """Return the first line that a C compiler says about itself."""
+    return _said(*command, "--version").splitlines()[0]
 
 
 def qfunction_flags() -> str:
     """Return the flags with which QFunctions are compiled here."""
-    return shlex.join([*native.FLAGS, *native._machine_flags(native.find_compiler())])
+    return shlex.join([*native.FLAGS, *native._machine_flags(find_compiler())])
 
 
 def petsc_flags() -> str:

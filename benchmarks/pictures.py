@@ -74,7 +74,7 @@ def solve(content: dict[str, Any], folder: Path) -> None:
         axis.grid(which="both", alpha=0.3)
     _list(axes)[0].set_ylabel("relative error of the strain energy")
     handles, labels = _list(axes)[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
+    figure.legend(handles, labels, loc="center left", bbox_to_anchor=(0.92, 0.5), frameon=False)
     _save(figure, folder / "solve.png")
 
 

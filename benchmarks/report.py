@@ -53,9 +53,11 @@ def circumstances(machine: dict[str, Any]) -> str:
         for name, version in machine["versions"].items()
         if name in ("petsc", "libceed")
     )
+    fused = machine.get("compilers_of_fused_kernels", {}).get("arithmetic")
     return (
         f"{machine['processor']}, {machine['cores']} cores, load {machine['load_average']:.1f} "
-        f"from others and this run; {machine['compiler']}; QFunctions "
+        f"from others and this run; {machine['compiler']}; "
+        f"{f'fused kernels {fused}; ' if fused else ''}QFunctions "
         f"`{machine['flags']['qfunctions']}`, PETSc `{machine['flags']['petsc']}`, libCEED "
         f"from its wheel; {versions}; commit {machine['commit']}."
     )
