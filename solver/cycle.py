@@ -26,9 +26,9 @@ from elastane.solver.transfer import Transfer
 Floats = NDArray[np.float64]
 Vector = NDArray[Any]
 
-#: Iterations of the first estimate of the largest eigenvalue, and of one that goes on from the
-#: last eigenvector.
-FIRST_ESTIMATE, LATER_ESTIMATE = 10, 3
+#: Iterations of the first estimate of the largest eigenvalue, of one that goes on from the last
+#: eigenvector with a new diagonal, and of one that follows the state with the old one.
+FIRST_ESTIMATE, LATER_ESTIMATE, FOLLOWING_ESTIMATE = 10, 3, 1
 
 #: The estimate comes from below, and falls short by some percent; a bound that is as much too high
 #: costs less than a twentieth of the smoothing, one that is too low lets high modes grow.
@@ -179,10 +179,24 @@ class Level:
         if self._eigenvector is None:
             iterations = FIRST_ESTIMATE
             self._eigenvector = np.where(free, _noise(self.jacobian.space), 0.0).astype(S.dtype)
-        before = self.jacobian.num_applies
-        self.eigenvalue = self.jacobian.largest_eigenvalue(S, self._eigenvector, iterations)
-        self.estimates += self.jacobian.num_applies - before
+        self._estimate(iterations)
         self.smoother.bound = SAFETY * self.eigenvalue
+
+    def follow(self) -> None:
+        """Raise the bound to that of a new state with the diagonal of an old one; collective.
+
+        A tenth above its bound a polynomial is beyond 1 already, and the cycle no longer positive.
+        """
+        self._estimate(FOLLOWING_ESTIMATE)
+        self.smoother.bound = max(self.smoother.bound, SAFETY * self.eigenvalue)
+
+    def _estimate(self, iterations: int) -> None:
+        assert self._eigenvector is not None, "rebuild() comes first"
+        before = self.jacobian.num_applies
+        self.eigenvalue = self.jacobian.largest_eigenvalue(
+            self.smoother.S, self._eigenvector, iterations
+        )
+        self.estimates += self.jacobian.num_applies - before
 
     def cycle(self) -> None:
         """Set x to the approximate solution for b by one cycle; collective."""

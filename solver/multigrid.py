@@ -154,6 +154,8 @@ class Multigrid:
             self.rebuild(reason)
             self._diagonal = diagonal
         else:
+            for level in self.smoothed:
+                level.follow()
             self.rule.kept()
 
     def rebuild(self, reason: str) -> None:

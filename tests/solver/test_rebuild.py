@@ -4,6 +4,7 @@ import pytest
 
 from elastane.meshes.box import Box
 from elastane.solver.boundary import BoundaryCondition
+from elastane.solver.cycle import SAFETY, Level
 from elastane.solver.problem import LinearSettings, Loading, NewtonSettings
 from elastane.solver.rebuild import FAILED, FAR, FIRST, GREW, MOVED, RebuildRule
 from tests.verification.cases import clamp, displacement, problem, solve, start, traction
@@ -65,7 +66,9 @@ def test_small_steps_keep_the_preconditioner() -> None:
 
 
 @pytest.mark.parametrize("moved", [False, True])
-def test_a_stale_preconditioner_that_fails_is_rebuilt(moved: bool) -> None:
+def test_a_stale_preconditioner_that_fails_is_rebuilt(
+    moved: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The limit of iterations lets only a fresh one pass; by loads and by moved supports."""
     end = displacement("x-max", 0.1, 0.0, 0.0) if moved else traction("x-max", 0.05, 0.0, 0.0)
     run = start(
@@ -77,10 +80,24 @@ def test_a_stale_preconditioner_that_fails_is_rebuilt(moved: bool) -> None:
             newton=NewtonSettings(),
         )
     )
-    run.multigrid.rule.kept()
+    monkeypatch.setattr(Level, "follow", lambda level: None)
     for level in run.multigrid.smoothed:
         # Below the largest eigenvalue, where a polynomial grows without bound.
         level.smoother.bound *= 0.05
     report = run.solve()
     assert report.status == "converged"
     assert report.preconditioner["rebuilds"] == {FIRST: 1, FAILED: 1}
+
+
+def test_bounds_follow_the_state() -> None:
+    """A body squeezed by a third is stiffer than the old diagonal says."""
+    loads: list[BoundaryCondition] = [clamp("x-min"), traction("x-max", 1e-3, 0.0, 0.0)]
+    run = start(problem(Box(cells=(4, 2, 2)), 2, loads))
+    before = [level.smoother.bound for level in run.multigrid.smoothed]
+    u = run.mechanics.u.array
+    u[:, 1:] = -0.3 * run.mechanics.space.X[:, 1:]
+    for level in run.multigrid.smoothed:
+        level.jacobian.operator.update(u)
+        level.follow()
+    for level, bound in zip(run.multigrid.smoothed, before, strict=True):
+        assert level.smoother.bound == SAFETY * level.eigenvalue > 1.2 * bound
