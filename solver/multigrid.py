@@ -154,8 +154,8 @@ class Multigrid:
             self.rebuild(reason)
             self._diagonal = diagonal
         else:
-            for level in self.smoothed:
-                level.follow()
+            for smoothed in self.smoothed:
+                smoothed.follow()
             self.rule.kept()
 
     def rebuild(self, reason: str) -> None:
