@@ -13,6 +13,7 @@ from mpi4py import MPI
 from elastane.meshes.box import Box
 from elastane.meshes.sphere_shell import SphereShell
 from elastane.solver.boundary import BoundaryCondition
+from elastane.solver.coarse_solvers import AggregateSolver
 from elastane.solver.problem import LinearSettings, Loading, NewtonSettings, Problem
 from tests.verification.cases import (
     Listener,
@@ -175,7 +176,9 @@ def test_options_of_the_user_reach_petsc() -> None:
     assert run.newton.snes.getTolerances()[0] == 1e-5
     assert run.newton.snes.getTolerances()[3] == 7
     assert ksp.getTolerances()[3] == 40
-    assert run.multigrid.coarse.pc.getType() == "jacobi"
+    solver = run.multigrid.coarse
+    assert isinstance(solver, AggregateSolver)
+    assert solver.pc.getType() == "jacobi"
 
 
 def test_tolerances_of_the_user_hold_in_every_step() -> None:
