@@ -141,9 +141,10 @@ def exchanges(
     """Return the exchanges of a CG iteration.
 
     The double-precision apply scatters and gathers.  A cycle in single precision sums once for each
-    of the 2 k applies of a smoother of degree k (from zero, residual, again) and for the restricted
-    residual; an algebraic cycle takes six on each of its levels, which have an eighth of the
-    unknowns and a quarter of the shared ones of the one before.
+    of the 2 k applies of a smoother of degree k (from zero, residual, again), for each of the 2 k
+    applications of its preconditioner, and for the restricted residual; an algebraic cycle takes
+    six on each of its levels, which have an eighth of the unknowns and a quarter of the shared ones
+    of the one before.
     """
 
     def busiest(level: int, itemsize: int) -> tuple[int, float]:
@@ -152,7 +153,7 @@ def exchanges(
 
     result = [Exchange(degree, 2, *busiest(degree, 8))]
     for level in multigrid_degrees(degree, "logarithmic"):
-        count = 2 * smoother_degree + 1 if level > 1 else 1
+        count = 4 * smoother_degree + 1 if level > 1 else 1
         result.append(Exchange(level, count, *busiest(level, 4)))
     messages, num_bytes = busiest(1, 8)
     num_levels = max(1, round(math.log(ranks * 100, 8)))

@@ -237,7 +237,7 @@ class MultigridSection(Section):
         default="chebyshev-first", description="Kind of the smoother's Chebyshev polynomials."
     )
     smoother_degree: Annotated[int, Field(ge=1, le=20)] = Field(
-        default=2, description="Degree of the Chebyshev smoother."
+        default=1, description="Degree of the Chebyshev smoother."
     )
     coarse: Annotated[str, OneOf("coarse solver", tuple(COARSE))] = Field(
         default="gamg", description="Solver of the p = 1 problem."

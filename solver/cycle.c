@@ -46,6 +46,20 @@ void step(Size n, const real *restrict S, real *restrict x, real *restrict r, re
   }
 }
 
+/* s = W r. */
+void multiply(Size n, const real *restrict W, const real *restrict r, real *restrict s) {
+  EACH s[i] = W[i] * r[i];
+}
+
+/* d += scale W y. */
+void lengthen(Size n, const real *restrict W, real *restrict y, real *restrict d, double scale) {
+  const real a = (real)scale;
+  EACH {
+    d[i] += a * W[i] * y[i];
+    y[i] = 0;
+  }
+}
+
 /* The last step: x += weight d. */
 void finish(Size n, real *restrict x, const real *restrict d, double weight) {
   const real w = (real)weight;

@@ -14,8 +14,9 @@ from mpi4py import MPI
 from numpy.typing import NDArray
 from petsc4py import PETSc
 
-from elastane.solver.eigenvalue import largest_eigenvalue
+from elastane.solver.eigenvalue import largest_by_lanczos, largest_eigenvalue
 from elastane.solver.exchange import Exchange
+from elastane.solver.fast_diagonal import FastDiagonal
 from elastane.solver.level_operator import CoarseSolver, LevelOperator, SurfaceTangent
 from elastane.solver.log import logged
 from elastane.solver.passes import bound, passes
@@ -89,16 +90,27 @@ class LevelJacobian:
         return diagonal
 
     @logged("eigenvalue")
-    def largest_eigenvalue(self, inverse_diagonal: Vector, x: Vector, iterations: int) -> float:
-        """Return an estimate from below for the Jacobi-preconditioned Jacobian; collective.
+    def largest_eigenvalue(
+        self,
+        inverse_diagonal: Vector,
+        x: Vector,
+        iterations: int,
+        elements: FastDiagonal | None = None,
+    ) -> float:
+        """Return an estimate from below for the preconditioned Jacobian; collective.
 
         Args:
             inverse_diagonal: Zero at prescribed components.
             x: Flat L-vector to start from; overwritten by the eigenvector.
             iterations: How often to improve it.
+            elements: The preconditioner; None for Jacobi.
         """
         owned = np.repeat(self.space.owned, 3)
         counted = (owned & (inverse_diagonal > 0.0)).astype(self.dtype)
+        if elements:
+            return largest_by_lanczos(
+                self.apply, elements.precondition, counted, self._comm.allreduce, x, iterations
+            )
         return largest_eigenvalue(
             self.apply, inverse_diagonal, counted, self._comm.allreduce, x, iterations
         )
@@ -148,21 +160,27 @@ class Level:
         steps: The polynomial of the smoother.
         below: The next coarser level, or the solver.
         transfer: The transfer to what lies below.
+        elements: The preconditioner of the smoother; None for Jacobi.
 
     Attributes:
         smoother: Its smoother.
-        transfer: See above.
+        transfer, elements: See above.
         eigenvalue: Last estimate of the largest eigenvalue.
         estimates: Applies that estimates took so far.
         b, x, exchange: See `Below`.
     """
 
     def __init__(
-        self, jacobian: LevelJacobian, steps: list[Step], below: Below, transfer: Transfer
+        self,
+        jacobian: LevelJacobian,
+        steps: list[Step],
+        below: Below,
+        transfer: Transfer,
+        elements: FastDiagonal | None = None,
     ) -> None:
         self.jacobian, self.exchange = jacobian, jacobian.exchange
-        self._below, self.transfer = below, transfer
-        self.smoother = Chebyshev(3 * jacobian.space.num_nodes, jacobian.dtype, steps)
+        self._below, self.transfer, self.elements = below, transfer, elements
+        self.smoother = Chebyshev(3 * jacobian.space.num_nodes, jacobian.dtype, steps, elements)
         self.b, self.x = self.smoother.b, self.smoother.x
         self.smoother.W[:] = transfer.weights
         self._eigenvector: Vector | None = None
@@ -175,6 +193,8 @@ class Level:
         free = ~self.jacobian.space.prescribed.reshape(-1) & (diagonal > 0.0)
         # The absolute value keeps the smoother positive where the tangent is not.
         np.divide(1.0, diagonal, where=free, out=S)
+        if self.elements:
+            self.elements.update(S)
         iterations = LATER_ESTIMATE
         if self._eigenvector is None:
             iterations = FIRST_ESTIMATE
@@ -194,7 +214,7 @@ class Level:
         assert self._eigenvector is not None, "rebuild() comes first"
         before = self.jacobian.num_applies
         self.eigenvalue = self.jacobian.largest_eigenvalue(
-            self.smoother.S, self._eigenvector, iterations
+            self.smoother.S, self._eigenvector, iterations, self.elements
         )
         self.estimates += self.jacobian.num_applies - before
 

@@ -1,11 +1,15 @@
-"""The largest eigenvalue of the Jacobi-preconditioned operator, from few applies.
+"""The largest eigenvalue of the preconditioned operator, from few applies.
 
-Locally optimal conjugate gradients for A x = λ D x: each iteration finds the largest λ in the span
-of x, the preconditioned residual and the last step.  One apply per iteration, as Lanczos' method,
-but what it keeps is a single vector, from which a later estimate goes on.
+With Jacobi's preconditioner, locally optimal conjugate gradients for A x = λ D x: each iteration
+finds the largest λ in the span of x, the preconditioned residual and the last step.  One apply per
+iteration, as Lanczos' method, but what it keeps is a single vector, from which a later estimate
+goes on.
 
-Reference: A. Knyazev, Toward the optimal preconditioned eigensolver, SIAM J. Sci. Comput. 23 (2001)
-517-541.
+With another preconditioner, of which only the product with a vector is known, Lanczos' method as
+conjugate gradients do it; the vector of the largest Ritz value is where a later estimate begins.
+
+References: A. Knyazev, Toward the optimal preconditioned eigensolver, SIAM J. Sci. Comput. 23
+(2001) 517-541; Y. Saad, Iterative methods for sparse linear systems, SIAM 2003, section 6.7.3.
 """
 
 from collections.abc import Callable
@@ -54,6 +58,63 @@ def largest_eigenvalue(
             apply(V[1], AV[1])
     x[:] = V[0]
     return value
+
+
+def largest_by_lanczos(
+    apply: Callable[[Vector, Vector], None],
+    precondition: Callable[[Vector, Vector], None],
+    counted: Vector,
+    total: Callable[[float], float],
+    x: Vector,
+    iterations: int,
+) -> float:
+    """Return a lower bound of the largest eigenvalue of M A that gets close to it; collective.
+
+    Args:
+        apply: Adds A times its first argument to the second.
+        precondition: Sets its second argument to M times the first.
+        counted: 1 for the unknowns of this rank, else 0.
+        total: Sums a number over ranks.
+        x: Vector to start from, zero at prescribed components; overwritten by the Ritz vector.
+        iterations: Each applies A and M once; one more apply of each is needed at the start.
+    """
+
+    def dot(a: Vector, b: Vector) -> float:
+        return total(float(np.dot(counted * a, b)))
+
+    r, z = np.zeros((2, len(x)), x.dtype)
+    apply(x, r)
+    precondition(r, z)
+    p, rho = z.copy(), dot(r, z)
+    basis: list[Vector] = []
+    steps: list[float] = []
+    ratios: list[float] = []
+    while len(steps) < iterations and rho > 0.0:
+        image = np.zeros_like(p)
+        apply(p, image)
+        curvature = dot(p, image)
+        if not curvature > 0.0:
+            break
+        basis.append(z / np.sqrt(rho))
+        steps.append(rho / curvature)
+        r -= steps[-1] * image
+        precondition(r, z)
+        before, rho = rho, dot(r, z)
+        ratios.append(rho / before)
+        p *= ratios[-1]
+        p += z
+    if not steps:
+        # Without unknowns, or where the tangent is not positive from the start.
+        return 1.0
+    a, b = np.array(steps), np.array(ratios)
+    T = np.diag(1.0 / a) + np.diag(np.r_[0.0, b[:-1] / a[:-1]])
+    T += np.diag(np.sqrt(b[:-1]) / a[:-1], 1) + np.diag(np.sqrt(b[:-1]) / a[:-1], -1)
+    values, vectors = np.linalg.eigh(T)
+    # Residuals of conjugate gradients are Lanczos' vectors but for the sign.
+    x[:] = sum(
+        (-1.0) ** k * c * v for k, (c, v) in enumerate(zip(vectors[:, -1], basis, strict=True))
+    )
+    return float(values[-1])
 
 
 def _largest_in_span(stiffness: Floats, mass: Floats) -> tuple[float, Floats]:

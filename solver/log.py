@@ -17,6 +17,7 @@ EVENTS: Mapping[str, PETSc.Log.Event] = {
         "level update",
         "diagonal",
         "eigenvalue",
+        "fast diagonalisation",
         "level apply",
         "exchange",
         "transfer",

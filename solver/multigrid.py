@@ -21,6 +21,7 @@ from elastane.solver.ceed_mat import JacobianMat, LOperator, LVector, python_mat
 from elastane.solver.coarse_solvers import make_coarse_solver
 from elastane.solver.cycle import Below, Bottom, CyclePC, Level, LevelJacobian
 from elastane.solver.exchange import Exchange, find_sharing
+from elastane.solver.fast_diagonal import FastDiagonal
 from elastane.solver.fused.level import FusedLevel
 from elastane.solver.level_operator import CeedLevel, LevelOperator, SurfaceTangent
 from elastane.solver.operators import Body
@@ -36,7 +37,7 @@ Floats = NDArray[np.float64]
 
 #: Degree and relative lower bound of the smoother of the p = 1 level above aggregates.  An apply
 #: costs a sixth of one at p = 2, and motions of aggregates leave more to it than p = 1 to p = 2.
-LOWEST = (6, 0.01)
+LOWEST = (8, 0.01)
 
 
 class Multigrid:
@@ -101,7 +102,8 @@ class Multigrid:
             self.smoothed.append(below)
         for coarse, finer in itertools.pairwise(self.levels):
             transfer = Interpolation(coarse.space, finer.space, coarse.exchange, finer.exchange)
-            below = Level(finer, steps, below, transfer)
+            elements = FastDiagonal(finer.space, finer.exchange)
+            below = Level(finer, steps, below, transfer, elements)
             self.smoothed.append(below)
         self._pc = CyclePC(below, fine)
 

@@ -128,7 +128,7 @@ class MultigridSettings:
 
     levels: str | tuple[int, ...] = "logarithmic"
     smoother: str = "chebyshev-first"
-    smoother_degree: int = 2
+    smoother_degree: int = 1
     coarse: str = "gamg"
 
 

@@ -1,6 +1,6 @@
 """The C of a fused kernel, with what it costs.
 
-    settings + nodal basis + QFunction of the material + elements.h + the loop of the kind
+    settings + nodal basis + QFunction of the material + lanes.h + elements.h + the loop of the kind
 
 Everything is a constant to the compiler: degree, points, matrices, sizes of the stored set.
 """
@@ -229,7 +229,10 @@ class Kernel:
                 *(_table(name, values) for name, values in self._tables.items()),
                 PRELUDE,
                 _in_single_precision(qfunction) if self.single else qfunction,
-                (FOLDER / "elements.h").read_text(encoding="utf-8"),
+                *(
+                    (FOLDER / name).read_text(encoding="utf-8")
+                    for name in ("lanes.h", "elements.h")
+                ),
                 loop.read_text(encoding="utf-8"),
             ]
         )
