@@ -40,6 +40,7 @@ from elastane.solver.boundary.traction import Traction
 from elastane.solver.formula import Formula
 from elastane.solver.levels import LEVEL_RULES
 from elastane.solver.output import FORMATS, OUTPUT_FIELDS
+from elastane.solver.polynomials import SMOOTHERS
 from elastane.solver.preconditioners import COARSE
 from elastane.solver.problem import (
     LinearSettings,
@@ -49,7 +50,6 @@ from elastane.solver.problem import (
     Output,
     SolverSettings,
 )
-from elastane.solver.smoother import SMOOTHERS
 
 MAX_LOAD_STEPS = 10_000
 

@@ -20,7 +20,8 @@ from elastane.solver.fast_diagonal import FastDiagonal
 from elastane.solver.level_operator import CoarseSolver, LevelOperator, SurfaceTangent
 from elastane.solver.log import logged
 from elastane.solver.passes import bound, passes
-from elastane.solver.smoother import Chebyshev, Step
+from elastane.solver.polynomials import Step
+from elastane.solver.smoother import Chebyshev
 from elastane.solver.space import Space
 from elastane.solver.transfer import Transfer
 
@@ -29,7 +30,7 @@ Vector = NDArray[Any]
 
 #: Iterations of the first estimate of the largest eigenvalue, of one that goes on from the last
 #: eigenvector with a new diagonal, and of one that follows the state with the old one.
-FIRST_ESTIMATE, LATER_ESTIMATE, FOLLOWING_ESTIMATE = 10, 3, 1
+FIRST_ESTIMATE, LATER_ESTIMATE, FOLLOWING_ESTIMATE = 10, 6, 3
 
 #: The estimate comes from below, and falls short by some percent; a bound that is as much too high
 #: costs less than a twentieth of the smoothing, one that is too low lets high modes grow.
@@ -195,11 +196,7 @@ class Level:
         np.divide(1.0, diagonal, where=free, out=S)
         if self.elements:
             self.elements.update(S)
-        iterations = LATER_ESTIMATE
-        if self._eigenvector is None:
-            iterations = FIRST_ESTIMATE
-            self._eigenvector = np.where(free, _noise(self.jacobian.space), 0.0).astype(S.dtype)
-        self._estimate(iterations)
+        self._estimate(LATER_ESTIMATE)
         self.smoother.bound = SAFETY * self.eigenvalue
 
     def follow(self) -> None:
@@ -211,11 +208,16 @@ class Level:
         self.smoother.bound = max(self.smoother.bound, SAFETY * self.eigenvalue)
 
     def _estimate(self, iterations: int) -> None:
-        assert self._eigenvector is not None, "rebuild() comes first"
-        before = self.jacobian.num_applies
-        self.eigenvalue = self.jacobian.largest_eigenvalue(
-            self.smoother.S, self._eigenvector, iterations, self.elements
-        )
+        before, S = self.jacobian.num_applies, self.smoother.S
+        if self._eigenvector is None:
+            iterations = FIRST_ESTIMATE
+            self._eigenvector = np.where(S > 0.0, _noise(self.jacobian.space), 0.0).astype(S.dtype)
+        estimate = self.jacobian.largest_eigenvalue(S, self._eigenvector, iterations, self.elements)
+        if np.isfinite(estimate):
+            self.eigenvalue = estimate
+        else:
+            # The state is out of bounds: the linear solve will fail, and the step be cut.
+            self._eigenvector = None
         self.estimates += self.jacobian.num_applies - before
 
     def cycle(self) -> None:

@@ -104,8 +104,8 @@ def largest_by_lanczos(
         p *= ratios[-1]
         p += z
     if not steps:
-        # Without unknowns, or where the tangent is not positive from the start.
-        return 1.0
+        # Without unknowns it is 1; without a positive tangent there is none.
+        return 1.0 if rho == 0.0 else np.nan
     a, b = np.array(steps), np.array(ratios)
     T = np.diag(1.0 / a) + np.diag(np.r_[0.0, b[:-1] / a[:-1]])
     T += np.diag(np.sqrt(b[:-1]) / a[:-1], 1) + np.diag(np.sqrt(b[:-1]) / a[:-1], -1)
@@ -120,8 +120,11 @@ def largest_by_lanczos(
 def _largest_in_span(stiffness: Floats, mass: Floats) -> tuple[float, Floats]:
     """Return the largest eigenvalue of a small pencil and its vector, of unit mass norm.
 
-    Where there is nothing, on a level without unknowns, it is 1 and the vector zero.
+    Where there is nothing, on a level without unknowns, it is 1 and the vector zero; where an apply
+    overflowed, it is NaN.
     """
+    if not (np.isfinite(stiffness).all() and np.isfinite(mass).all()):
+        return np.nan, np.zeros(len(mass))
     norms = np.sqrt(np.maximum(np.diag(mass), np.finfo(float).tiny))
     scales = 1.0 / np.outer(norms, norms)
     weights, vectors = np.linalg.eigh(mass * scales)

@@ -26,9 +26,9 @@ from elastane.solver.fused.level import FusedLevel
 from elastane.solver.level_operator import CeedLevel, LevelOperator, SurfaceTangent
 from elastane.solver.operators import Body
 from elastane.solver.options import COARSE_PREFIX
+from elastane.solver.polynomials import SMOOTHERS, first_kind
 from elastane.solver.problem import MultigridSettings
 from elastane.solver.rebuild import RebuildRule
-from elastane.solver.smoother import SMOOTHERS, first_kind
 from elastane.solver.space import Space
 from elastane.solver.surfaces import PressureLoad
 from elastane.solver.transfer import Interpolation, SameSpace

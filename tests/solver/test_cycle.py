@@ -13,8 +13,8 @@ from elastane.solver.boundary import BoundaryCondition
 from elastane.solver.loading import Run
 from elastane.solver.multigrid import LOWEST, Multigrid
 from elastane.solver.newton import Newton
+from elastane.solver.polynomials import SMOOTHERS
 from elastane.solver.problem import LinearSettings, MultigridSettings, NewtonSettings, Problem
-from elastane.solver.smoother import SMOOTHERS
 from tests.verification.cases import Floats, clamp, displacement, pressure, problem, start, traction
 from tests.verification.ranks import call_on_ranks
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from elastane.solver.eigenvalue import largest_eigenvalue
-from elastane.solver.smoother import WEIGHTS, Chebyshev, Step, first_kind, fourth_kind
+from elastane.solver.polynomials import WEIGHTS, Step, first_kind, fourth_kind
+from elastane.solver.smoother import Chebyshev
 from tests.verification.cases import Floats
 
 #: Eigenvalues of S A over their bound.
