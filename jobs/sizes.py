@@ -18,17 +18,18 @@ DOUBLE = 8
 #: PETSc as it is usually built counts unknowns in 32 bits.
 MAX_UNKNOWNS = 2**31 - 1
 
-# Memory, fitted to runs of p = 1, 2 and 4 with 80,000 to 200,000 unknowns; right to 20 % there.
+# Memory, fitted to runs of p = 1, 2 and 4 with 200,000 to 1,000,000 unknowns; right to 20 % there.
 #: Interpreter, MPI, PETSc and libCEED of one rank before anything is stored.
 BASE_BYTES = 100_000_000
 #: DMPlex and our own tables.
-BYTES_PER_CELL = 10_000
-#: Geometry, stored state, and libCEED's vectors at quadrature points and element nodes.
-BYTES_PER_POINT = 1_200
+BYTES_PER_CELL = 5_000
+#: Stored state in double and in single precision, geometry of curved cells, det F.
+BYTES_PER_POINT = 280
 #: Vectors of Newton's method, CG and the smoothers, of all levels.
-BYTES_PER_UNKNOWN = 850
-#: The assembled p = 1 matrix (81 entries in a row), its set-up, and BoomerAMG's coarser levels.
-BYTES_PER_COARSE_UNKNOWN = 4_900
+BYTES_PER_UNKNOWN = 370
+#: Element matrices of p = 1 and the matrix on aggregates; or the assembled p = 1 matrix (81 entries
+#: in a row), its set-up, and BoomerAMG's coarser levels.
+BYTES_PER_COARSE_UNKNOWN = {"gamg": 1_100, "boomeramg": 4_900, "direct": 4_900}
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def measure(problem: Problem, mesh: Mesh) -> Sizes:
         + mesh.num_cells * (BYTES_PER_CELL + problem.num_points_1d**3 * BYTES_PER_POINT)
         + _material_bytes(problem, mesh)
         + sum(dofs) * BYTES_PER_UNKNOWN
-        + dofs[0] * BYTES_PER_COARSE_UNKNOWN
+        + dofs[0] * BYTES_PER_COARSE_UNKNOWN[problem.solver.multigrid.coarse]
     )
     return Sizes(mesh.num_cells, degrees, dofs, memory, _output_bytes(problem, mesh, dofs[-1]))
 

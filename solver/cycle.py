@@ -33,8 +33,9 @@ Vector = NDArray[Any]
 FIRST_ESTIMATE, LATER_ESTIMATE, FOLLOWING_ESTIMATE = 10, 6, 3
 
 #: The estimate comes from below, and falls short by some percent; a bound that is as much too high
-#: costs less than a twentieth of the smoothing, one that is too low lets high modes grow.
-SAFETY = 1.05
+#: costs less than a twentieth of the smoothing, one that is too low lets high modes grow, at the
+#: degree of the p = 1 level so fast that 1.05 was not enough on 64,000 nodes.
+SAFETY = 1.1
 
 
 class LevelJacobian:
