@@ -84,8 +84,11 @@ def _to_owners(comm: MPI.Comm, questions: dict[int, Ints]) -> dict[int, Ints]:
     destinations[list(questions)] = 1
     coming = np.zeros(1, dtype=np.int64)
     comm.Reduce_scatter_block(destinations, coming)
-    requests = [comm.isend((comm.rank, question), int(r)) for r, question in questions.items()]
-    answers = dict(comm.recv(source=MPI.ANY_SOURCE) for _ in range(int(coming[0])))
+    # A tag of their own: a rank that is ahead may send its answers already.
+    requests = [
+        comm.isend((comm.rank, question), int(r), tag=0) for r, question in questions.items()
+    ]
+    answers = dict(comm.recv(source=MPI.ANY_SOURCE, tag=0) for _ in range(int(coming[0])))
     MPI.Request.waitall(requests)
     return dict(sorted(answers.items()))
 

@@ -158,8 +158,9 @@ class _Bricks:
         values = np.stack([value for value, _ in eigenpairs])[kind] * size[:, :, None] ** 2
         vectors = np.stack([vector for _, vector in eigenpairs])[kind]
         values += SHIFT * values.max(axis=(1, 2), keepdims=True)
-        self.modes = (vectors * np.sqrt(size)[:, :, None, None]).reshape(num_elements, -1, 1)
-        self.eigenvalues = values.reshape(num_elements, -1, 1)
+        modes = vectors * np.sqrt(size)[:, :, None, None]
+        self.modes = modes.reshape(num_elements, 3 * n**2, 1)
+        self.eigenvalues = values.reshape(num_elements, 3 * n, 1)
         self.axes = Q.reshape(num_elements, 9, 1)
         diagonal = _summed(space, exchange, self._diagonals(np.diag(K), np.diag(M), size, Q))
         self.scales = np.where(space.prescribed, 0.0, diagonal / multiplicity).reshape(-1)
@@ -187,7 +188,7 @@ class _Bricks:
         along = [
             np.einsum(
                 "ek,ej,ei->ekji", *((k if d == direction else m)[:, d] for d in (2, 1, 0))
-            ).reshape(len(size), -1)
+            ).reshape(len(size), len(K) ** 3)
             for direction in range(3)
         ]
         ratios = np.where(np.eye(3, dtype=bool), RATIO, 1.0)  # [component, direction]

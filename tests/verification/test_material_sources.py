@@ -155,7 +155,7 @@ def test_what_is_the_same_everywhere_is_not_stored() -> None:
     varying = material("guccione", **GUCCIONE, stiffness=1.0, fibre=["1", "x", 0])
     body = start(pulled(materials={"left": constant, "right": varying})).body
     stored = [part.parameters.size for part in body.parts]
-    assert stored == [0, 2 * 8 * 27]  # cells, parameters, points
+    assert stored == [0, 8 * 8 * 27]  # lanes of the block that holds two cells, parameters, points
 
 
 #: Arrays of parameters, and the same in another order.
