@@ -185,7 +185,7 @@ def _compilers() -> Iterator[Finding]:
     if "clang" in Path(fused[0]).name:
         yield Finding("fused kernels", "ok", words)
     else:
-        hint = "up to a third faster by clang: apt-get install clang-19"
+        hint = "tangents are faster by clang: apt-get install clang-19"
         yield Finding("fused kernels", "optional", f"{words}; {hint}")
 
 

@@ -1,6 +1,6 @@
 /* Aggregates of nodes and their rigid motions; see aggregates.py for the formulas.
 
-   The including text defines `Real`, the type of L-vectors, modes and element matrices. */
+   The including text defines `real`, the type of L-vectors, modes and element matrices. */
 
 /* Gather nodes into aggregates: each round takes the next node that is left with those of its
    neighbours that are left and most strongly coupled, up to `size` nodes.
@@ -51,15 +51,15 @@ int gather_aggregates(int num_nodes, const int *starts, const int *neighbours,
 }
 
 /* blocks[slot of (element, i, j)] += modes_i^T A_ij modes_j, blocks of 6 by 6. */
-void add_galerkin(long num_elements, const Real *matrices, const int *nodes, const Real *modes,
+void add_galerkin(long num_elements, const real *matrices, const int *nodes, const real *modes,
                   const int *slots, double *blocks)
 {
   for (long pair = 0; pair < 64 * num_elements; pair++) {
     if (slots[pair] < 0) continue;
     const long element = pair / 64, i = pair / 8 % 8, j = pair % 8;
-    const Real *A = matrices + 576 * element + 72 * i + 3 * j;
-    const Real *left = modes + 18L * nodes[8 * element + i];
-    const Real *right = modes + 18L * nodes[8 * element + j];
+    const real *A = matrices + 576 * element + 72 * i + 3 * j;
+    const real *left = modes + 18L * nodes[8 * element + i];
+    const real *right = modes + 18L * nodes[8 * element + j];
     double *block = blocks + 36L * slots[pair];
     double product[3][6];
     for (int c = 0; c < 3; c++)
@@ -74,7 +74,7 @@ void add_galerkin(long num_elements, const Real *matrices, const int *nodes, con
 }
 
 /* forces[aggregate] += modes^T r, over the nodes of an aggregate; -1 stands for none. */
-void add_restricted(long num_nodes, const int *aggregates, const Real *modes, const Real *r,
+void add_restricted(long num_nodes, const int *aggregates, const real *modes, const real *r,
                     double *forces)
 {
   for (long node = 0; node < num_nodes; node++) {
@@ -86,8 +86,8 @@ void add_restricted(long num_nodes, const int *aggregates, const Real *modes, co
 }
 
 /* x = modes motions[aggregate], zero at nodes without one. */
-void prolong_motions(long num_nodes, const int *aggregates, const Real *modes,
-                     const double *motions, Real *x)
+void prolong_motions(long num_nodes, const int *aggregates, const real *modes,
+                     const double *motions, real *x)
 {
   for (long node = 0; node < num_nodes; node++)
     for (int c = 0; c < 3; c++) {
@@ -95,6 +95,6 @@ void prolong_motions(long num_nodes, const int *aggregates, const Real *modes,
       if (aggregates[node] >= 0)
         for (int m = 0; m < 6; m++)
           sum += modes[18 * node + 6 * c + m] * motions[6L * aggregates[node] + m];
-      x[3 * node + c] = (Real)sum;
+      x[3 * node + c] = (real)sum;
     }
 }

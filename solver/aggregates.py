@@ -18,8 +18,6 @@ and for rigid motions as coarse functions.
 """
 
 import ctypes
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,16 +25,14 @@ from mpi4py import MPI
 from numpy.typing import DTypeLike, NDArray
 from petsc4py import PETSc
 
-from elastane.materials.compiler.native import build_library
 from elastane.solver.padding import Padding
+from elastane.solver.passes import library
 from elastane.solver.petsc_c import set_preallocation_coo, set_values_coo
 from elastane.solver.space import Space
 
 Array = NDArray[np.floating[Any]]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-SOURCE = Path(__file__).with_name("aggregates.c")
 
 #: Most nodes that an aggregate starts with; on meshes it ends with two thirds of it.  Measured on
 #: shells: half of it saves a tenth of the iterations (a fifth where walls are thin) and makes a
@@ -47,18 +43,6 @@ SIZE = 27
 #: line or of a single node have motions that move nothing.  Far above rounding, far below what a
 #: slender body makes soft.
 SHIFT = 1e-12
-
-
-@cache
-def library(dtype: np.dtype[Any]) -> ctypes.CDLL:
-    """Return the compiled functions of aggregates.c for a type of numbers.
-
-    Raises:
-        NativeBuildError: If there is no C compiler.
-    """
-    real = {"float32": "float", "float64": "double"}[dtype.name]
-    source = f"typedef {real} Real;\n" + SOURCE.read_text(encoding="utf-8")
-    return ctypes.CDLL(str(build_library(source, f"aggregates-{real}")))
 
 
 class Aggregates:
@@ -79,7 +63,7 @@ class Aggregates:
 
     def __init__(self, space: Space, matrices: Array, dtype: DTypeLike) -> None:
         self._dtype = np.dtype(dtype)
-        self._functions = library(self._dtype)
+        self._functions = library("aggregates", self._dtype)
         self._nodes = np.ascontiguousarray(space.nodes, dtype=np.int32)
         comm: MPI.Intracomm = space.dm.comm.tompi4py()
         own = self._gather(space, matrices)

@@ -31,17 +31,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from elastane.materials.compiler.native import build_library
 from elastane.meshes.lagrange import differentiation, gauss, gauss_lobatto, interpolation
 from elastane.solver.exchange import Exchange
 from elastane.solver.fused.kernel import in_blocks
 from elastane.solver.fused.schedule import VECTOR_BYTES
 from elastane.solver.log import logged
-from elastane.solver.passes import REAL, bound, passes
+from elastane.solver.passes import bound, library, passes
 from elastane.solver.space import Space
 
 Floats = NDArray[np.float64]
 Vector = NDArray[Any]
+
+#: From L-vectors to lanes and back, as the fused kernels do it.
+LANES = Path(__file__).parent / "fused" / "lanes.h"
 
 #: Stiffness against stretch over that against shear: (λ + 2μ) / μ at ν = 0.3.
 RATIO = 3.5
@@ -71,14 +73,11 @@ class FastDiagonal:
         exchange: Sums its L-vectors over ranks, in their precision.
 
     Attributes:
-        num_applies: Times it was applied.
-        flops, bytes: Those of one application on this rank, a quotient counted as one operation and
-            L-vectors left out.
+        bytes: Those of one application on this rank, L-vectors left out.
     """
 
     def __init__(self, space: Space, exchange: Exchange) -> None:
         self._exchange, dtype = exchange, exchange.dtype
-        self.num_applies = 0
         lanes = VECTOR_BYTES // dtype.itemsize
         bricks = _Bricks(space, exchange)
         self._blocks = [
@@ -99,8 +98,6 @@ class FastDiagonal:
         self.W = np.zeros(size, dtype)
         self._s = np.zeros(size, dtype)
         self._passes = passes(dtype)
-        n = space.degree + 1
-        self.flops = len(space.nodes) * (6 * 3 * n**3 * (2 * n - 1) + 30 * n**3 + 3 * n**3 * 3)
         self.bytes = sum(values.nbytes for values in self._blocks)
 
     def update(self, inverse_diagonal: Vector) -> None:
@@ -110,7 +107,6 @@ class FastDiagonal:
     @logged("fast diagonalisation")
     def apply(self, r: Vector, y: Vector) -> None:
         """Add W⁻¹ M r to y, which must be zero at shared nodes; collective."""
-        self.num_applies += 1
         bound(self._passes.multiply, len(r), self.W, r, self._s)()
         self._function(ctypes.addressof(self._elements), self._s.ctypes.data, y.ctypes.data)
         self._exchange.sum(y)
@@ -225,16 +221,12 @@ def _summed(space: Space, exchange: Exchange, values: Floats) -> Floats:
 
 
 def _build(degree: int, dtype: np.dtype[Any]) -> Any:
-    folder = Path(__file__).parent
-    settings = (
-        f"typedef {REAL[dtype]} real;\n"
-        f"#define NODES_1D {degree + 1}\n"
-        f"#define LANES {VECTOR_BYTES // dtype.itemsize}\n"
-        f"#define RATIO {RATIO}\n"
-    )
-    files = (folder / "fused" / "lanes.h", folder / "fast_diagonal.c")
-    source = settings + "".join(path.read_text(encoding="utf-8") for path in files)
-    library = ctypes.CDLL(str(build_library(source, f"fast-diagonal-p{degree}-{REAL[dtype]}")))
-    function = library.fast_diagonal
+    settings = {
+        "NODES_1D": degree + 1,
+        "LANES": VECTOR_BYTES // dtype.itemsize,
+        "RATIO": RATIO,
+    }
+    prelude = "".join(f"#define {name} {value}\n" for name, value in settings.items())
+    function = library("fast_diagonal", dtype, prelude + LANES.read_text("utf-8")).fast_diagonal
     function.restype, function.argtypes = None, [ctypes.c_void_p] * 3
     return function

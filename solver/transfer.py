@@ -12,14 +12,12 @@ from numpy.typing import NDArray
 
 from elastane.meshes.lagrange import gauss_lobatto, interpolation
 from elastane.solver.exchange import Exchange
+from elastane.solver.fused.schedule import VECTOR_BYTES
 from elastane.solver.log import logged
 from elastane.solver.passes import bound, library
 from elastane.solver.space import Space
 
 Vector = NDArray[Any]
-
-#: Bytes of a block of elements: those of the widest vector registers, one lane per element.
-BLOCK_BYTES = 64
 
 
 class Transfer(Protocol):
@@ -64,7 +62,7 @@ class Interpolation:
         matrix[np.abs(matrix) < 1e-14] = 0.0
         rows = ", ".join("{" + ", ".join(repr(float(x)) for x in row) + "}" for row in matrix)
         prelude = (
-            f"#define LANES {BLOCK_BYTES // dtype.itemsize}\n"
+            f"#define LANES {VECTOR_BYTES // dtype.itemsize}\n"
             f"#define NC {coarse.degree + 1}\n#define NF {fine.degree + 1}\n"
             f"static const real B[NF][NC] = {{{rows}}};\n"
         )
