@@ -29,7 +29,8 @@ from elastane.solver.boundary import Traction
 from elastane.solver.levels import multigrid_degrees
 from elastane.solver.loading import Run
 from elastane.solver.log import seconds as logged_seconds
-from elastane.solver.problem import LinearSettings, MultigridSettings
+from elastane.solver.polynomials import DEGREES
+from elastane.solver.problem import LinearSettings
 
 Row = dict[str, Any]
 
@@ -157,12 +158,11 @@ def measure(degree: int, cells: int, kind: str) -> Row:
 def model(options: argparse.Namespace, network: Network, rate: float) -> Iterator[Row]:
     """Yield communication of a CG iteration against work, at a rate of unknowns per second."""
     degree = options.degree
-    smoother_degree = MultigridSettings().smoother_degree
     for cells in (2, 4) if options.quick else (8, 16, 24):
         unknowns = 3 * (degree * cells) ** 3
         for ranks in RANKS:
             at_degree = shared_by(cells, min(ranks, COUNTED_PARTS), degree)
-            needed = communication.exchanges(degree, smoother_degree, at_degree, ranks)
+            needed = communication.exchanges(degree, DEGREES[0], at_degree, ranks)
             seconds = communication.seconds(network, needed, ranks)
             yield {
                 "ranks": ranks,

@@ -52,6 +52,7 @@ from elastane.solver.problem import (
 )
 
 MAX_LOAD_STEPS = 10_000
+MAX_SMOOTHER_DEGREE = 20
 
 
 class MaterialSection(BaseModel):
@@ -203,6 +204,16 @@ class LinearSection(Section):
         return LinearSettings(rtol, self.max_iterations)
 
 
+def _read_smoother_degree(value: Any) -> int | str:
+    if value == "auto":
+        return "auto"
+    if type(value) is not int:
+        raise ValueError(f"'auto' or an integer is needed, got {shown(value)}")
+    if not 1 <= value <= MAX_SMOOTHER_DEGREE:
+        raise ValueError(f"must lie between 1 and {MAX_SMOOTHER_DEGREE}, got {value}")
+    return value
+
+
 def _read_levels(value: Any) -> str | tuple[int, ...]:
     if isinstance(value, str) and value in LEVEL_RULES:
         return value
@@ -236,12 +247,29 @@ class MultigridSection(Section):
     smoother: Annotated[str, OneOf("smoother", tuple(SMOOTHERS))] = Field(
         default="chebyshev-first", description="Kind of the smoother's Chebyshev polynomials."
     )
-    smoother_degree: Annotated[int, Field(ge=1, le=20)] = Field(
-        default=1, description="Degree of the Chebyshev smoother."
+    smoother_degree: Annotated[
+        int | str,
+        PlainValidator(_read_smoother_degree),
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"const": "auto"},
+                    {"type": "integer", "minimum": 1, "maximum": MAX_SMOOTHER_DEGREE},
+                ]
+            }
+        ),
+    ] = Field(
+        default="auto",
+        description="Degree of the Chebyshev smoother; auto: 1, and 2 once a linear solve is slow.",
     )
     coarse: Annotated[str, OneOf("coarse solver", tuple(COARSE))] = Field(
         default="gamg", description="Solver of the p = 1 problem."
     )
+
+    def settings(self) -> MultigridSettings:
+        """Return the settings."""
+        degree = None if isinstance(self.smoother_degree, str) else self.smoother_degree
+        return MultigridSettings(self.levels, self.smoother, degree, self.coarse)
 
 
 def _read_option(value: Any) -> str:
@@ -272,7 +300,7 @@ class SolverSection(Section):
         return SolverSettings(
             newton=NewtonSettings(**self.newton.model_dump()),
             linear=self.linear.settings(),
-            multigrid=MultigridSettings(**self.multigrid.model_dump()),
+            multigrid=self.multigrid.settings(),
             petsc_options=self.petsc_options,
         )
 

@@ -1,7 +1,8 @@
 """p-multigrid on the Jacobian: matrix-free levels above a p = 1 problem.
 
-Each level applies the tangent with the basis of its own degree and smooths by Chebyshev polynomials
-of the Jacobi-preconditioned operator.  Level 0 is the coarsest, as in PCMG.
+Each level applies the tangent with the basis of its own degree and smooths by Chebyshev
+polynomials, preconditioned by elements, or by Jacobi at p = 1.  Level 0 is the coarsest, as in
+PCMG.
 
 Reference: J. Brown et al., Performance portable solid mechanics via matrix-free p-multigrid,
 arXiv:2204.01722.
@@ -26,9 +27,9 @@ from elastane.solver.fused.level import FusedLevel
 from elastane.solver.level_operator import CeedLevel, LevelOperator, SurfaceTangent
 from elastane.solver.operators import Body
 from elastane.solver.options import COARSE_PREFIX
-from elastane.solver.polynomials import SMOOTHERS, first_kind
+from elastane.solver.polynomials import DEGREES, SMOOTHERS, first_kind
 from elastane.solver.problem import MultigridSettings
-from elastane.solver.rebuild import RebuildRule
+from elastane.solver.rebuild import MANY, RebuildRule
 from elastane.solver.space import Space
 from elastane.solver.surfaces import PressureLoad
 from elastane.solver.transfer import Interpolation, SameSpace
@@ -57,6 +58,7 @@ class Multigrid:
         smoothed: The levels with a smoother; p = 1 is one of them where the coarse solver asks.
         coarse: The solver of the p = 1 problem.
         rule: Says when the preconditioner is rebuilt.
+        smoother_degree: Degree of the smoothers above p = 1.
     """
 
     def __init__(
@@ -72,7 +74,10 @@ class Multigrid:
         self._body, self._pressures = body, pressures
         ceed = body.ceed
         self._single = single
-        self.rule = RebuildRule()
+        automatic = settings.smoother_degree is None and len(spaces) > 1
+        self.rule = RebuildRule(may_raise=automatic)
+        self.smoother_degree = settings.smoother_degree or DEGREES[0]
+        self._polynomial = SMOOTHERS[settings.smoother]
         self._diagonal: NDArray[Any] | None = None
         fine = spaces[-1]
         self._fine_terms = body.jacobian(fine)
@@ -95,7 +100,7 @@ class Multigrid:
         )
         below: Below = Bottom(self.levels[0], self.coarse)
         self.smoothed: list[Level] = []
-        steps = SMOOTHERS[settings.smoother](settings.smoother_degree)
+        steps = self._polynomial(self.smoother_degree)
         if self.coarse.needs_smoothing:
             lowest = self.levels[0]
             below = Level(lowest, first_kind(*LOWEST), below, SameSpace(lowest.space, lowest.dtype))
@@ -165,6 +170,11 @@ class Multigrid:
         self.coarse.rebuild()
         for level in self.smoothed:
             level.rebuild()
+        if reason == MANY:
+            self.smoother_degree = DEGREES[1]
+            for level in self.smoothed:
+                if level.elements:
+                    level.smoother.steps = self._polynomial(self.smoother_degree)
         self.rule.rebuilt(reason)
 
     def _change(self, diagonal: NDArray[Any]) -> float:
@@ -181,6 +191,7 @@ class Multigrid:
         """Return what the preconditioner did so far, for the report: plain counts."""
         return {
             "rebuilds": dict(self.rule.counts),
+            "smoother_degree": self.smoother_degree,
             "cycles": self._pc.num_cycles,
             "jacobian_applies": self.jacobian.getPythonContext().num_applies,
             "levels": [

@@ -148,8 +148,10 @@ class Newton:
 
     def _learn(self, ksp: PETSc.KSP) -> None:
         """Tell the rule of rebuilds how a linear solve went."""
-        norms = ksp.getConvergenceHistory()
-        if ksp.getConvergedReason() > 0 and len(norms) > 1 and norms[-1] > 0.0:
+        norms, reason = ksp.getConvergenceHistory(), ksp.getConvergedReason()
+        # One that ran out of iterations is slow, too.
+        ended = reason > 0 or reason == PETSc.KSP.ConvergedReason.DIVERGED_MAX_IT
+        if ended and len(norms) > 1 and norms[-1] > 0.0:
             self._multigrid.rule.solved(ksp.getIterationNumber(), np.log10(norms[0] / norms[-1]))
 
     def _adaptive_rtol(self, norm: float) -> float:

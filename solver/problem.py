@@ -122,13 +122,14 @@ class MultigridSettings:
     Attributes:
         levels: "logarithmic", "uniform", or the degrees from coarse to fine.
         smoother: The polynomial, a name in `elastane.solver.smoother.SMOOTHERS`.
-        smoother_degree: Degree of the Chebyshev polynomial.
+        smoother_degree: Degree of the Chebyshev polynomial; None begins with the lowest of
+            `elastane.solver.polynomials.DEGREES` and takes the next where linear solves are slow.
         coarse: Solver of the p = 1 problem, a name in `elastane.solver.preconditioners.COARSE`.
     """
 
     levels: str | tuple[int, ...] = "logarithmic"
     smoother: str = "chebyshev-first"
-    smoother_degree: int = 1
+    smoother_degree: int | None = None
     coarse: str = "gamg"
 
 

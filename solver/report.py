@@ -82,8 +82,8 @@ class Report:
         steps: The converged load steps.
         timings: Seconds of each phase: setup, solve, output, and finer ones.
         memory_bytes: Largest resident memory, summed over ranks.
-        preconditioner: What the preconditioner did: rebuilds and their reasons, cycles, applies on
-            each level.
+        preconditioner: What the preconditioner did: rebuilds and their reasons, the degree of its
+            smoothers at the end, cycles, applies on each level.
         warnings: What the user should know even if all went well, e.g. a fallback that was taken.
     """
 

@@ -30,10 +30,11 @@ class Chebyshev:
     Args:
         size: Entries of an L-vector.
         dtype: Precision.
-        steps: Coefficients of the polynomial.
+        steps: Coefficients of the polynomial, see the attributes.
         elements: The preconditioner S; None for Jacobi.
 
     Attributes:
+        steps: Coefficients of the polynomial; others may take their place between two calls.
         b, x: Right-hand side and iterate, flat L-vectors.
         r, d: Residual and step.
         y: What the operator adds to; zero between the methods.
@@ -52,7 +53,7 @@ class Chebyshev:
     ) -> None:
         self.bound = np.nan
         self._elements = elements
-        self._steps = steps
+        self.steps = steps
         vectors: list[NDArray[Any]] = [np.zeros(size, dtype) for _ in range(7)]
         self.b, self.x, self.r, self.d, self.y, self.S, self.W = b, x, r, d, y, S, W = vectors
         c = passes(dtype)
@@ -67,20 +68,20 @@ class Chebyshev:
 
     def smooth_from_zero(self, apply: Apply) -> None:
         """Set x to the smoothed zero; applies the operator one time less than the degree."""
-        self._take(self._from_zero, scale=self._steps[0].scale)
+        self._take(self._from_zero, scale=self.steps[0].scale)
         self._further_steps(apply)
 
     def smooth(self, apply: Apply) -> None:
         """Smooth x; applies the operator as often as the degree says."""
         apply(self.x, self.y)
-        self._take(self._from_product, scale=self._steps[0].scale)
+        self._take(self._from_product, scale=self.steps[0].scale)
         self._further_steps(apply)
 
     def _further_steps(self, apply: Apply) -> None:
-        for step, following in itertools.pairwise(self._steps):
+        for step, following in itertools.pairwise(self.steps):
             apply(self.d, self.y)
             self._take(self._step, step.weight, following.keep, scale=following.scale)
-        self._finish(self._steps[-1].weight)
+        self._finish(self.steps[-1].weight)
 
     def _take(self, step: Callable[..., None], *numbers: float, scale: float) -> None:
         """Take a step along scale/λ S r; Jacobi's S is part of its pass over memory."""

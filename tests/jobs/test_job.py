@@ -103,6 +103,21 @@ CASES = [
     (with_end("solver: {multigrid: {coarse: hypre}}"), "solver.multigrid.coarse", "boomeramg"),
     (with_end("solver: {multigrid: {levels: [2]}}"), "solver.multigrid.levels", "rise from 1"),
     (with_end("solver: {multigrid: {levels: half}}"), "solver.multigrid.levels", "logarithmic"),
+    (
+        with_end("solver: {multigrid: {smoother_degree: best}}"),
+        "solver.multigrid.smoother_degree",
+        "'auto' or an integer",
+    ),
+    (
+        with_end("solver: {multigrid: {smoother_degree: 1.5}}"),
+        "solver.multigrid.smoother_degree",
+        "'auto' or an integer",
+    ),
+    (
+        with_end("solver: {multigrid: {smoother_degree: 21}}"),
+        "solver.multigrid.smoother_degree",
+        "between 1 and 20",
+    ),
     (with_end("solver: {petsc_options: {-ksp_rtol: 1}}"), "solver.petsc_options.-ksp_rtol", "dash"),
     (with_end("solver: {petsc_options: {ksp: [1]}}"), "solver.petsc_options.ksp", "got a list"),
     # meshes
@@ -447,6 +462,7 @@ def test_defaults_are_those_of_the_contract(write_job: WriteJob) -> None:
     assert (problem.loading.steps, problem.loading.adaptive) == (1, True)
     assert problem.solver.linear.rtol is None
     assert problem.solver.multigrid.levels == "logarithmic"
+    assert problem.solver.multigrid.smoother_degree is None
     assert (problem.backend, problem.output.format) == ("cpu", "vtu")
     assert problem.output.fields == ("displacement", "cauchy_stress")
 
@@ -489,7 +505,7 @@ loading: {steps: 3, adaptive: false, min_step: 0.001, duration: 60}
 solver:
   newton: {rtol: 1.0e-9, line_search: bt}
   linear: {rtol: 1e-3}
-  multigrid: {levels: [1, 3], coarse: gamg}
+  multigrid: {levels: [1, 3], smoother_degree: 3, coarse: gamg}
   petsc_options: {ksp_monitor: true, "no": "017"}
 backend: /cpu/self/opt/blocked
 output:

@@ -15,7 +15,17 @@ from elastane.solver.multigrid import LOWEST, Multigrid
 from elastane.solver.newton import Newton
 from elastane.solver.polynomials import SMOOTHERS
 from elastane.solver.problem import LinearSettings, MultigridSettings, NewtonSettings, Problem
-from tests.verification.cases import Floats, clamp, displacement, pressure, problem, start, traction
+from elastane.solver.rebuild import MANY
+from tests.verification.cases import (
+    Floats,
+    clamp,
+    displacement,
+    material,
+    pressure,
+    problem,
+    start,
+    traction,
+)
 from tests.verification.ranks import call_on_ranks
 
 COMM = MPI.COMM_WORLD
@@ -137,6 +147,63 @@ def iterations_of(load: str) -> int:
     return most_iterations(start(PROBLEMS[load](3), comm=COMM))
 
 
+def rubber_block(degree: int, smoother_degree: int | None, most: int = 1000) -> Problem:
+    """A block that hardly changes its volume: more than 12 iterations per digit."""
+    rubber = material("neo-hookean", youngs_modulus=1.0, poissons_ratio=0.4995)
+    return problem(
+        Box(cells=(3, 3, 3)),
+        degree,
+        [clamp("x-min"), traction("x-max", 0.0, 0.0, -1e-3)],
+        rubber,
+        linear=LinearSettings(rtol=1e-3, max_iterations=most),
+        multigrid=MultigridSettings(smoother_degree=smoother_degree),
+        newton=NewtonSettings(),
+    )
+
+
+@pytest.mark.parametrize("smoother_degree", [None, 1, 2])
+@pytest.mark.parametrize("degree", [1, 2, 3])
+def test_degree_of_the_smoother_is_raised_for_slow_solves_unless_given(
+    degree: int, smoother_degree: int | None
+) -> None:
+    """By counts: cycles before the rebuild at degree 1, those after it at degree 2.
+
+    At p = 1 there is no such smoother.
+    """
+    run = start(rubber_block(degree, smoother_degree))
+    report = run.solve()
+    told, iterations = report.preconditioner, report.steps[0].newton.krylov_iterations
+    first = iterations[0] + 1
+    raised = degree > 1 and smoother_degree is None
+    assert told["rebuilds"].get(MANY, 0) == raised
+    assert told["smoother_degree"] == (2 if raised else smoother_degree or 1)
+    for level in told["levels"][1:]:
+        if raised:
+            applies = 2 * first + 4 * (told["cycles"] - first)
+        else:
+            applies = 2 * told["smoother_degree"] * told["cycles"]
+        assert level["applies"] == applies + level["applies_in_estimates"]
+
+
+def test_the_raised_degree_saves_a_quarter_of_the_iterations() -> None:
+    """From the second solve on; the first one is that at degree 1."""
+    raised, low = (
+        start(rubber_block(2, degree)).solve().steps[0].newton.krylov_iterations
+        for degree in (None, 1)
+    )
+    assert raised[0] == low[0]
+    assert len(raised) == len(low) > 2
+    assert sum(raised[1:]) < 0.75 * sum(low[1:])
+
+
+def test_a_solve_that_runs_out_of_iterations_is_tried_again_with_the_raised_degree() -> None:
+    report = start(rubber_block(2, None, most=60)).solve()
+    assert report.status == "converged"
+    assert len(report.steps) == 1
+    assert report.preconditioner["rebuilds"][MANY] == 1
+    assert start(rubber_block(2, 1, most=60)).solve().status == "diverged"
+
+
 def test_report_tells_what_the_preconditioner_did() -> None:
     run = start(bent_beam(3, newton=NewtonSettings()))
     report = run.solve()
@@ -149,6 +216,6 @@ def test_report_tells_what_the_preconditioner_did() -> None:
     for level in told["levels"]:
         assert level["precision"] == "float32"
         # A polynomial from zero, a residual, and the polynomial from there.
-        degree = LOWEST[0] if level["degree"] == 1 else run.problem.solver.multigrid.smoother_degree
+        degree = LOWEST[0] if level["degree"] == 1 else told["smoother_degree"]
         assert level["applies"] == 2 * degree * told["cycles"] + level["applies_in_estimates"]
         assert 1.0 < level["largest_eigenvalue"] < 30.0

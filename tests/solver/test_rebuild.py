@@ -6,13 +6,13 @@ from elastane.meshes.box import Box
 from elastane.solver.boundary import BoundaryCondition
 from elastane.solver.cycle import SAFETY, Level
 from elastane.solver.problem import LinearSettings, Loading, NewtonSettings
-from elastane.solver.rebuild import FAILED, FAR, FIRST, GREW, MOVED, RebuildRule
+from elastane.solver.rebuild import FAILED, FAR, FIRST, GREW, MANY, MOVED, SLOW, RebuildRule
 from tests.verification.cases import clamp, displacement, problem, solve, start, traction
 
 
-def in_use(iterations: int, digits: float) -> RebuildRule:
+def in_use(iterations: int, digits: float, *, may_raise: bool = False) -> RebuildRule:
     """Return a rule after the first rebuild and a linear solve."""
-    rule = RebuildRule()
+    rule = RebuildRule(may_raise=may_raise)
     assert rule.reason(0.0) == FIRST
     rule.rebuilt(FIRST)
     rule.solved(iterations, digits)
@@ -56,6 +56,38 @@ def test_a_failed_solve_with_what_was_kept_is_a_reason() -> None:
     rule.kept()
     assert rule.failed()
     assert rule.reason(0.0) == FAILED
+
+
+@pytest.mark.parametrize("digits", [2.0, 5.0])
+def test_many_iterations_per_digit_raise_the_degree_once(digits: float) -> None:
+    few, many = int(0.9 * SLOW * digits), int(1.2 * SLOW * digits)
+    assert in_use(few, digits, may_raise=True).reason(0.0) == ""
+    assert in_use(many, digits, may_raise=False).reason(0.0) == ""
+    rule = in_use(many, digits, may_raise=True)
+    assert rule.reason(0.0) == MANY
+    rule.rebuilt(MANY)
+    rule.solved(many, digits)
+    assert rule.reason(0.0) == ""
+
+
+def test_a_rebuild_is_tried_before_the_degree_is_raised() -> None:
+    """What is stale may be all that is wrong."""
+    rule = in_use(10, 3.0, may_raise=True)
+    rule.kept()
+    rule.solved(60, 3.0)
+    assert rule.reason(0.0) == GREW
+    rule.rebuilt(GREW)
+    rule.solved(60, 3.0)
+    assert rule.reason(0.0) == MANY
+
+
+def test_a_failed_solve_is_tried_again_with_a_higher_degree() -> None:
+    """If it ran out of iterations at a rate that is slow."""
+    rule = in_use(60, 1.0, may_raise=True)
+    assert rule.failed()
+    rule.rebuilt(MANY)
+    rule.solved(60, 1.0)
+    assert not rule.failed()
 
 
 def test_small_steps_keep_the_preconditioner() -> None:
