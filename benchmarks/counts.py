@@ -10,7 +10,7 @@ from typing import Any
 
 from elastane.benchmarks.communication import bisect, grid_centres, grid_nodes, sharing
 from elastane.benchmarks.problems import cube, inclusion, punch, schwarz_shell
-from elastane.benchmarks.solves import LINEAR, fine_applies, started
+from elastane.benchmarks.solves import LINEAR, all_levels, finest_level, started
 from elastane.materials import find_model
 from elastane.materials.kernels import find_kernels
 from elastane.solver.fused.source import Kernel
@@ -56,14 +56,16 @@ def kernel_counts() -> dict[str, dict[str, float]]:
 
 
 def solve_counts(name: str) -> dict[str, Any]:
-    """Return iterations and applies of a load step of PROBLEMS."""
+    """Return iterations, applies and work of a load step of PROBLEMS."""
     run, watch = started(PROBLEMS[name]())
     _, krylov = watch.solve(run)
     return {
         "newton_iterations": len(krylov),
         "krylov_iterations": sum(krylov),
         "residuals": run.newton.num_residuals,
-        **{f"applies, {precision}": count for precision, count in fine_applies(run).items()},
+        **{f"applies, {precision}": count for precision, count in watch.applies.items()},
+        "work, finest level": round(finest_level(watch.work), 1),
+        "work, all levels": round(all_levels(watch.work), 1),
     }
 
 

@@ -1,9 +1,9 @@
 """Whole load steps: time, memory, iterations and work; and error against time.
 
 Each problem runs on one pinned core in a process of its own.  Core seconds are processor seconds of
-Newton's method, with all that its preconditioner needs.  Work is counted in applies of the fine
-Jacobian in double precision, those in single precision as halves, per decimal digit by which the
-linear residuals fall.
+Newton's method, with all that its preconditioner needs.  Work of linear solves is counted by
+floating-point operations, those in single precision as halves: in applies of the fine Jacobian in
+double precision, per decimal digit by which the residuals fall.
 
     elastane bench solve
 """
@@ -45,7 +45,10 @@ from elastane.benchmarks.problems import (
     smooth,
 )
 from elastane.jobs.states import ExitCode
+from elastane.solver.fused.level import FusedLevel
+from elastane.solver.level_operator import LevelOperator
 from elastane.solver.loading import Run
+from elastane.solver.log import EVENTS
 from elastane.solver.problem import LinearSettings, NewtonSettings, Problem
 
 Row = dict[str, Any]
@@ -253,7 +256,8 @@ def load_step(build: Callable[[], Problem], repeats: int) -> Row:
                 "applies": watch.applies,
                 "digits": watch.digits,
                 "rebuilds": run.multigrid.statistics()["rebuilds"],
-                "work_per_digit": watch.work / max(watch.digits, 1e-9),
+                "smoother_degree": run.multigrid.smoother_degree,
+                "work": watch.work,
                 "peak_bytes_per_unknown": (max(_peak(), held()) - before) / dofs,
                 "held_bytes_per_unknown": (held() - before) / dofs,
             }
@@ -280,13 +284,15 @@ class Watch:
     Attributes:
         seconds: Processor seconds.
         events: Seconds of events of PETSc's log.
-        applies: Applies of the fine Jacobian by the bytes of a number.
+        applies: Applies of the fine Jacobian by precision.
+        work: Work of linear solves by part, see `work_done`.
         digits: Decimal digits by which linear residuals fell, summed.
     """
 
     seconds: float = 0.0
     events: dict[str, float] = field(default_factory=dict)
     applies: dict[str, int] = field(default_factory=dict)
+    work: dict[str, float] = field(default_factory=dict)
     digits: float = 0.0
 
     def solve(self, run: Run) -> tuple[float, list[int]]:
@@ -305,7 +311,7 @@ class Watch:
             norms.append(norm)
 
         run.newton.snes.getKSP().setMonitor(see)
-        before, counted = _events(), fine_applies(run)
+        before, counted, done = _events(), fine_applies(run), work_done(run)
         started = time.process_time()
         report = run.solve()
         self.seconds = time.process_time() - started
@@ -314,13 +320,9 @@ class Watch:
         self.events = {name: value - before[name] for name, value in _events().items()}
         after = fine_applies(run)
         self.applies = {name: after[name] - counted[name] for name in after}
+        self.work = {name: value - done[name] for name, value in work_done(run).items()}
         step = report.steps[0]
         return step.strain_energy, list(step.newton.krylov_iterations)
-
-    @property
-    def work(self) -> float:
-        """Return applies in linear solves, those of single precision as halves."""
-        return self.applies["double"] + 0.5 * self.applies["single"]
 
 
 def fine_applies(run: Run) -> dict[str, int]:
@@ -332,6 +334,50 @@ def fine_applies(run: Run) -> dict[str, int]:
             precision = "single" if level["precision"] == "float32" else "double"
             counts[precision] += level["applies"] - level["applies_in_estimates"]
     return counts
+
+
+def work_done(run: Run) -> dict[str, float]:
+    """Return the work of linear solves so far by part, in applies of the fine Jacobian in double.
+
+    That is the floating-point operations of operators and smoothers over those of such an apply, in
+    single precision as halves; passes over L-vectors are left out, as those of CG are.  What PETSc
+    does below p = 1 are the operations that it counts itself.
+    """
+    done, levels = run.multigrid.statistics(), run.multigrid.smoothed
+    unit = _flops(run.multigrid.levels[-1].operator)
+    work = {
+        "operator": float(done["jacobian_applies"]),
+        "smoother": 0.0,
+        "coarser levels": 0.0,
+        "coarse solver": EVENTS["coarse solve"].getPerfInfo()["flops"] / unit,
+    }
+    for level, counts in zip(levels, done["levels"], strict=True):
+        weight = 0.5 if counts["precision"] == "float32" else 1.0
+        applies = weight * (counts["applies"] - counts["applies_in_estimates"]) / unit
+        # A cycle solves elements as often as it applies the Jacobian: see `Chebyshev`.
+        elements = applies * level.elements.flops if level.elements else 0.0
+        operator = applies * _flops(level.jacobian.operator)
+        if level is levels[-1]:
+            work["operator"] += operator
+            work["smoother"] += elements
+        else:
+            work["coarser levels"] += operator + elements
+    return work
+
+
+def finest_level(work: Mapping[str, float]) -> float:
+    """Return the work on the finest level."""
+    return work["operator"] + work["smoother"]
+
+
+def all_levels(work: Mapping[str, float]) -> float:
+    """Return the work on all levels."""
+    return sum(work.values())
+
+
+def _flops(operator: LevelOperator) -> int:
+    assert isinstance(operator, FusedLevel), "libCEED's kernels are not counted"
+    return operator.flops()
 
 
 def _events() -> dict[str, float]:
@@ -412,17 +458,19 @@ def table(content: Row) -> str:
     """Return the results as Markdown tables."""
     lines = [
         "| load step | unknowns | core s (quartiles) | µs per unknown | CG by Newton iteration "
-        "| work per digit | preconditioner set-up | bytes per unknown: held | peak |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| work per digit: finest level | all levels | preconditioner set-up "
+        "| bytes per unknown: held | peak |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in content["solves"]:
         if row["status"] != "converged":
-            lines.append(f"| {row['name']} | {row['status']} | | | | | | | |")
+            lines.append(f"| {row['name']} | {row['status']} | | | | | | | | |")
             continue
         lines.append(
             f"| {row['name']} | {row['unknowns']:,} | {_quartiles(row['seconds'])} "
             f"| {row['microseconds_per_unknown']['median']:.1f} "
-            f"| {', '.join(map(str, row['krylov_iterations']))} | {row['work_per_digit']:.1f} "
+            f"| {', '.join(map(str, row['krylov_iterations']))} "
+            f"| {_per_digit(row, finest_level)} | {_per_digit(row, all_levels)} "
             f"| {row['preconditioner_share']['median']:.0%} "
             f"| {row['held_bytes_per_unknown']:.0f} | {row['peak_bytes_per_unknown']:.0f} |"
         )
@@ -452,6 +500,11 @@ def table(content: Row) -> str:
         )
     lines += [f"\n{name}: {status}" for name, status in content["failed"].items()]
     return "\n".join(lines)
+
+
+def _per_digit(row: Row, part: Callable[[Mapping[str, float]], float]) -> str:
+    """Return a part of the work per decimal digit; nothing where it was not counted."""
+    return f"{part(row['work']) / row['digits']:.1f}" if "work" in row else ""
 
 
 def _quartiles(values: dict[str, float]) -> str:

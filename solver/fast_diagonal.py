@@ -35,6 +35,7 @@ from elastane.meshes.lagrange import differentiation, gauss, gauss_lobatto, inte
 from elastane.solver.exchange import Exchange
 from elastane.solver.fused.kernel import in_blocks
 from elastane.solver.fused.schedule import VECTOR_BYTES
+from elastane.solver.fused.source import contraction
 from elastane.solver.log import logged
 from elastane.solver.passes import bound, library, passes
 from elastane.solver.space import Space
@@ -74,6 +75,7 @@ class FastDiagonal:
 
     Attributes:
         bytes: Those of one application on this rank, L-vectors left out.
+        flops: Floating-point operations of one application on this rank, likewise.
     """
 
     def __init__(self, space: Space, exchange: Exchange) -> None:
@@ -93,6 +95,7 @@ class FastDiagonal:
         )
         self._function = _build(space.degree, dtype)
         self._scales = bricks.scales
+        self.flops = len(space.nodes) * element_flops(space.degree)
         size = 3 * space.num_nodes
         #: W, flat; zero at prescribed components.
         self.W = np.zeros(size, dtype)
@@ -198,6 +201,14 @@ def one_dimensional(degree: int) -> tuple[Floats, Floats]:
     points, weights = gauss(degree + 1)
     B, G = interpolation(nodes, points), differentiation(nodes, points)
     return (G.T * weights) @ G, (B.T * weights) @ B
+
+
+def element_flops(degree: int) -> int:
+    """Return the operations of the loop in fast_diagonal.c for one element, divisions included."""
+    n = degree + 1
+    rotation = 3 * contraction(3, n**3)
+    division = 3 * n**2 + 3 * n**3
+    return 2 * rotation + 3 * (6 * contraction(n, n**3) + division) + 3 * n**3
 
 
 def _eigenpairs(K: Floats, M: Floats, first: bool, last: bool) -> tuple[Floats, Floats]:

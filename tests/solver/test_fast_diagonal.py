@@ -1,7 +1,11 @@
 """Elements solved by fast diagonalisation: what a smoother and a reader of its formula rely on."""
 
+import re
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -12,9 +16,10 @@ from elastane.meshes.box import Box
 from elastane.meshes.schwarz import SchwarzP
 from elastane.meshes.sphere_shell import SphereShell
 from elastane.solver.exchange import Exchange, find_sharing
-from elastane.solver.fast_diagonal import RATIO, FastDiagonal, one_dimensional
+from elastane.solver.fast_diagonal import LANES, RATIO, FastDiagonal, element_flops, one_dimensional
 from elastane.solver.loading import Run
 from elastane.solver.problem import LinearSettings, MultigridSettings
+from tests.solver.fused.test_counts import COMPILER
 from tests.verification.cases import Floats, clamp, problem, start, traction
 from tests.verification.ranks import call_on_ranks
 
@@ -144,8 +149,55 @@ def test_thin_walls_need_few_iterations() -> None:
     assert max(step.newton.krylov_iterations) < 40
 
 
+#: C++ around fast_diagonal.c, which then runs on numbers that count, for one element.
+NUMBERS = (Path(__file__).parent / "fused" / "counting.h").read_text(encoding="utf-8")
+NUMBERS += "static vec &operator/=(vec &a, vec b) { return a = {{a[0] / b[0]}}; }\n"
+MAIN = """
+int main() {
+  static real u[3 * NODES], modes[3 * N * N], eigenvalues[3 * N], axes[9];
+  static int offsets[NODES];
+  for (int n = 0; n < NODES; n++) offsets[n] = 3 * n;
+  const Elements elements = {1, offsets, modes, eigenvalues, axes};
+  fast_diagonal(&elements, u, u);
+  std::printf("%ld", operations + quotients);
+}
+"""
+
+
+@pytest.mark.skipif(COMPILER is None, reason="needs a C++ compiler")
+@pytest.mark.parametrize("degree", [2, 3, 5])
+def test_operations_are_those_of_the_c(degree: int, tmp_path: Path) -> None:
+    lanes = re.sub(r"typedef real vec .*;", "", LANES.read_text(encoding="utf-8"))
+    loop = LANES.parents[1] / "fast_diagonal.c"
+    settings = f"#define NODES_1D {degree + 1}\n#define LANES 1\n#define RATIO {RATIO}\n"
+    path = tmp_path / "counting.cpp"
+    text = "\n".join([NUMBERS, settings, lanes, loop.read_text(encoding="utf-8"), MAIN])
+    path.write_text(text, encoding="utf-8")
+    program = path.with_suffix("")
+    flags = ["-Drestrict=__restrict", "-w", "-O0"]
+    subprocess.run([str(COMPILER), *flags, str(path), "-o", str(program)], check=True)
+    found = subprocess.run([str(program)], capture_output=True, text=True, check=True).stdout
+    assert int(found) == element_flops(degree)
+
+
+@pytest.mark.parametrize("smoother_degree", [1, 2, 3])
+def test_a_cycle_solves_elements_as_often_as_it_applies_the_jacobian(
+    smoother_degree: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that one count is both."""
+    settings = MultigridSettings(smoother_degree=smoother_degree)
+    run = start(problem(Box(cells=(2, 1, 1)), 3, [clamp("x-min")], multigrid=settings))
+    level = run.multigrid.smoothed[-1]
+    apply = Mock(wraps=level.elements.apply)  # type: ignore[union-attr]
+    monkeypatch.setattr(level.elements, "apply", apply)
+    before = level.jacobian.num_applies
+    level.cycle()
+    assert level.jacobian.num_applies - before == apply.call_count == 2 * smoother_degree
+
+
 def test_counts_are_those_of_the_arrays() -> None:
     """45 numbers of each element at p = 2 and its node numbers, in blocks without idle lanes."""
     run = start(problem(Box(cells=(4, 2, 2)), 2, []))
     elements = preconditioner(run, np.float32)
     assert elements.bytes == 16 * (4 * 45 + 4 * 27)
+    assert elements.flops == 16 * element_flops(2)
