@@ -32,7 +32,7 @@ from elastane.solver.ceed import (
     point_field,
     shared_vector,
 )
-from elastane.solver.fused.kernel import FusedFunction, aligned, in_blocks
+from elastane.solver.fused.kernel import FusedFunction, in_blocks, points_array
 from elastane.solver.fused.source import Kernel
 from elastane.solver.space import Space, build_space
 
@@ -202,7 +202,7 @@ def fused(
     offsets = in_blocks((3 * space.nodes).astype(np.int32)[:, :, None], lanes)
     num_points = residual.num_points_1d**3
     arrays: dict[str, Array] = {
-        name: aligned((len(offsets), num_points, size, lanes), dtype)
+        name: points_array(num_elements, num_points, size, *residual.layout(name))
         for name, size in residual.outputs
     }
 

@@ -158,27 +158,6 @@ def point_restriction(ceed: Ceed, shape: tuple[int, ...]) -> CeedRestriction:
     )
 
 
-def block_restriction(ceed: Ceed, blocks: Floats, num_elements: int) -> CeedRestriction:
-    """Return the restriction of memory in blocks, see `block_field`."""
-    _, num_points, num_components, lanes = blocks.shape
-    if lanes == 1:
-        strides = np.array([num_components, 1, num_components * num_points], dtype=np.int32)
-        return ceed.StridedElemRestriction(
-            num_elements, num_points, num_components, blocks.size, strides
-        )
-    block, lane = np.divmod(np.arange(num_elements)[:, None], lanes)
-    offsets = (block * num_points + np.arange(num_points)) * num_components * lanes + lane
-    return ceed.ElemRestriction(
-        num_elements,
-        num_points,
-        num_components,
-        lanes,
-        blocks.size,
-        np.ascontiguousarray(offsets, dtype=np.int32).reshape(-1),
-        cmode=libceed.COPY_VALUES,
-    )
-
-
 def node_restriction(ceed: Ceed, memory: Floats) -> CeedRestriction:
     """Return the restriction of element nodes of shape (num_elements, nodes, components)."""
     num_elements, num_nodes, num_components = memory.shape
@@ -273,13 +252,7 @@ def point_field(ceed: Ceed, memory: Floats, passive: bool = True) -> Field:
     )
 
 
-def block_field(ceed: Ceed, blocks: Floats, num_elements: int) -> Field:
-    """Return the passive field of memory in blocks.
-
-    Args:
-        ceed: The libCEED context.
-        blocks: Shape (num_blocks, points, components, lanes).
-        num_elements: Number of elements; the last block may have idle lanes.
-    """
-    restriction = block_restriction(ceed, blocks, num_elements)
-    return Field(NONE, blocks.shape[2], restriction, vector=shared_vector(ceed, blocks))
+def values_field(ceed: Ceed, memory: Floats) -> Field:
+    """Return the passive field of Q-vector memory of shape (num_elements, points, components)."""
+    restriction = node_restriction(ceed, memory)
+    return Field(NONE, memory.shape[2], restriction, vector=shared_vector(ceed, memory))

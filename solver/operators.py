@@ -15,13 +15,14 @@ Layouts, fixed by the generated QFunctions (`elastane.materials.compiler`):
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from typing import Any
 
 import libceed
 import numpy as np
 from numpy.typing import NDArray
 
-from elastane.materials.kernels import Kernels, find_kernels
+from elastane.materials.kernels import find_kernels
 from elastane.meshes.element_map import field_values
 from elastane.meshes.lagrange import gauss_lobatto, interpolation
 from elastane.meshes.mesh import MeshField
@@ -30,14 +31,12 @@ from elastane.solver.ceed import (
     NONE,
     WEIGHT,
     Ceed,
-    CeedContext,
     CeedOperator,
     CeedVector,
     Field,
     Library,
     Points,
     basis,
-    block_field,
     node_restriction,
     offset_restriction,
     operator,
@@ -47,66 +46,15 @@ from elastane.solver.ceed import (
     shared_vector,
     take_array,
     touch,
+    values_field,
 )
-from elastane.solver.fused.kernel import FusedFunction, aligned, from_blocks, in_blocks
-from elastane.solver.fused.schedule import VECTOR_BYTES
-from elastane.solver.fused.source import Kernel
+from elastane.solver.fused.kernel import FusedFunction, from_blocks, in_blocks, points_array
+from elastane.solver.fused.source import STATE_LANES, STATE_TYPE, Kernel
 from elastane.solver.fused.takeover import take_over
+from elastane.solver.parts import DOUBLE_LANES, Array, Floats, Ints, Part
 from elastane.solver.problem import RegionMaterial
 from elastane.solver.sources import ANYWHERE, Places
 from elastane.solver.space import Space, tensor_interpolate
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-
-#: Elements of a block of the fused kernels in double precision.
-DOUBLE_LANES = VECTOR_BYTES // 8
-
-
-@dataclass
-class Part:
-    """The elements of one material on this rank.
-
-    Attributes:
-        material: The material and its parameters.
-        elements: Element numbers on this rank, shape (num_elements,).
-        coordinates: Nodes of the element maps, shape (num_elements, nodes, 3).
-        kernels: Generated QFunctions of the material.
-        library: The same, compiled.
-        context: Kernel parameters if they are the same everywhere, else None.
-        state: Stored state, shape (num_blocks, points, num_stored, lanes).
-        history: What the material remembers, shape (num_blocks, points, components, lanes).
-        parameters: Kernel parameters where they vary, shape (num_blocks, points, count, lanes).
-        context_values: Kernel parameters if they are the same everywhere, shape (count,).
-        geometry: What fused kernels have of the geometry, in blocks.
-        offsets: Places of the nodes in the L-vector, in blocks, by degree.
-        residuals: The fused residual by degree, with its range of elements and memory for det F.
-        vectors: The CeedVectors that the Jacobian reads, by name.
-    """
-
-    material: RegionMaterial
-    elements: Ints
-    coordinates: Floats
-    kernels: Kernels
-    library: Library
-    context: CeedContext | None
-    state: Floats
-    history: Floats
-    parameters: Floats
-    context_values: Floats
-    geometry: Floats | None = None
-    offsets: dict[int, NDArray[np.int32]] = field(default_factory=dict)
-    residuals: dict[int, tuple[slice, Floats, CeedOperator]] = field(default_factory=dict)
-    vectors: dict[str, CeedVector] = field(default_factory=dict)
-
-    def function(self, name: str) -> str:
-        """Return the name in the C source of the variant for these parameters."""
-        return name if self.context is not None else f"{name}_field"
-
-    def blocks(self, elements: slice) -> slice:
-        """Return the blocks of a range of elements that begins with a block."""
-        lanes = self.state.shape[-1]
-        return slice(elements.start // lanes, -(-elements.stop // lanes))
 
 
 class Body:
@@ -156,10 +104,10 @@ class Body:
         kernels = find_kernels(material.model, material.options)
         num_elements, num_points = len(elements), len(self.points) ** 3
         varies = material.varies
-        lanes = DOUBLE_LANES if self.fused else 1
+        in_double = np.dtype(np.float64), DOUBLE_LANES if self.fused else 1
 
-        def at_points(num_components: int) -> Floats:
-            return aligned((-(-num_elements // lanes), num_points, num_components, lanes), float)
+        def at_points(num_components: int, layout: tuple[Any, int] = in_double) -> NDArray[Any]:
+            return points_array(num_elements, num_points, num_components, *layout)
 
         count = len(kernels.parameters)
         part = Part(
@@ -170,7 +118,9 @@ class Body:
             kernels=kernels,
             library=Library(kernels.source_of(varying=varies), kernels.name),
             context=None,
-            state=at_points(kernels.num_stored),
+            state=at_points(
+                kernels.num_stored, (STATE_TYPE, STATE_LANES) if self.fused else in_double
+            ),
             history=at_points(len(kernels.initial_history)),
             parameters=at_points(count * varies),
             context_values=np.zeros(count * (not varies)),
@@ -179,7 +129,7 @@ class Body:
         if not varies:
             part.context = self.ceed.QFunctionContext()
             self._set_context(part)
-        for name in ("state", "parameters"):
+        for name in () if self.fused else ("state", "parameters"):
             part.vectors[name] = shared_vector(self.ceed, getattr(part, name))
         return part
 
@@ -198,8 +148,8 @@ class Body:
             elif changes or load_fraction == 0.0:
                 for elements in ranges(len(part.elements)):
                     values = self.parameters_at(part, elements, self.points, load_fraction)
-                    part.parameters[part.blocks(elements)] = self._in_blocks(values)
-                touch(part.vectors["parameters"], part.parameters)
+                    part.replace("parameters", elements, values)
+                self._touch(part, "parameters")
 
     @property
     def circumstances(self) -> tuple[float, float, int]:
@@ -216,9 +166,10 @@ class Body:
         values = from_blocks(part.history, len(part.elements))
         return tensor_interpolate(interpolation(self.points.xi, points.xi), values)
 
-    def _in_blocks(self, values: Floats) -> Floats:
-        """Return values of shape (num_elements, components, points) in blocks."""
-        return in_blocks(values.transpose(0, 2, 1), DOUBLE_LANES if self.fused else 1)
+    def _touch(self, part: Part, name: str) -> None:
+        """Tell libCEED that an array has changed: it refreshes its copy only if told so."""
+        if name in part.vectors:
+            touch(part.vectors[name], getattr(part, name))
 
     def parameters_at(
         self, part: Part, elements: slice, points: Points, load_fraction: float | None = None
@@ -296,8 +247,7 @@ class Body:
                 residual.apply_add(u, R)
                 lowest, element = _lowest(det_F, elements.stop - elements.start)
                 worst = min(worst, (lowest, int(part.elements[elements.start + element])))
-            # libCEED refreshes its copy of the state only if told that the memory changed.
-            touch(part.vectors["state"], part.state)
+            self._touch(part, "state")
         return worst
 
     def _residuals(self, space: Space, part: Part) -> Iterator[tuple[slice, Floats, CeedOperator]]:
@@ -317,23 +267,23 @@ class Body:
 
     def _residual(self, space: Space, part: Part, elements: slice) -> tuple[Floats, CeedOperator]:
         """Return memory for det F, in blocks, and the operator of a range of elements."""
-        state = part.state[part.blocks(elements)]
-        det_F = aligned((*state.shape[:2], 1, state.shape[3]), float)
+        num_elements, num_points = elements.stop - elements.start, part.state.shape[1]
         gradient = self._gradient(space, part, elements)
+        if self.fused:
+            det_F = points_array(num_elements, num_points, 1, np.float64, DOUBLE_LANES)
+            inputs = self._without_memory(part, "qdata", "history", "parameters")
+            outputs = [gradient, *self._without_memory(part, "state", "det_F")]
+            residual = self._operator(part, "residual", gradient, inputs, outputs)
+            take_over(residual, self._fused("residual", space, part, det_F=det_F))
+            return det_F, residual
+        det_F = points_array(num_elements, num_points, 1, np.float64, 1)
+        inputs = self._inputs(part, elements, "history", "parameters")
         outputs = [
             gradient,
-            *self._slices(part, elements, "state"),
-            block_field(self.ceed, det_F, elements.stop - elements.start),
+            *self._at_elements(part, elements, "state"),
+            values_field(self.ceed, det_F[..., 0]),
         ]
-        names = ("history", "parameters")
-        if self.fused:
-            inputs = [self._no_qdata(part), *self._slices(part, elements, *names)]
-        else:
-            inputs = self._inputs(part, elements, *names)
-        residual = self._operator(part, "residual", gradient, inputs, outputs)
-        if self.fused:
-            take_over(residual, self._fused("residual", space, part, det_F=det_F))
-        return det_F, residual
+        return det_F, self._operator(part, "residual", gradient, inputs, outputs)
 
     def jacobian(self, space: Space) -> list[CeedOperator]:
         """Return the operators du -> ∫ (∂P/∂F : grad du) : grad v at the stored state."""
@@ -341,14 +291,13 @@ class Body:
 
     def _lasting_jacobian(self, space: Space, part: Part) -> CeedOperator:
         gradient = self._gradient(space, part)
-        qdata = self._no_qdata(part)
-        passive = [qdata, *self._passive(part, "state", "parameters")]
         if self.fused:
-            jacobian = self._operator(part, "jacobian", gradient, passive, [gradient])
+            inputs = self._without_memory(part, "qdata", "state", "parameters")
+            jacobian = self._operator(part, "jacobian", gradient, inputs, [gradient])
             take_over(jacobian, self._fused("jacobian", space, part))
             return jacobian
-        memory = self.qdata(part.coordinates).reshape(-1)
-        qdata.vector.set_array(memory, cmode=libceed.USE_POINTER)
+        qdata = point_field(self.ceed, self.qdata(part.coordinates))
+        passive = [qdata, *self._passive(part, "state", "parameters")]
         jacobian = self._operator(part, "jacobian", gradient, passive, [gradient])
         if self.ceed.get_resource().startswith("/cpu/"):
             # Operators on CPUs copy a passive field at the first apply, and again only when its
@@ -359,7 +308,7 @@ class Body:
             take_array(qdata.vector)
         return jacobian
 
-    def _fused(self, kind: str, space: Space, part: Part, **arrays: Floats) -> FusedFunction:
+    def _fused(self, kind: str, space: Space, part: Part, **arrays: Array) -> FusedFunction:
         """Return a fused kernel of a part."""
         kernel = self.fused_kernel(kind, part.material, space.degree)
         if part.geometry is None:
@@ -432,7 +381,7 @@ class Body:
         for part in self.parts:
             for elements in ranges(len(part.elements)) if part.history.size else ():
                 history = self._at_points(space, part, elements, u, "update", part.history.shape[2])
-                part.history[part.blocks(elements)] = self._in_blocks(history)
+                part.replace("history", elements, history)
         self._converged_load = load_fraction
         self._num_commits += 1
         self.set_load(load_fraction)
@@ -528,31 +477,40 @@ class Body:
         )
 
     def _passive(self, part: Part, *names: str) -> list[Field]:
-        """Return the passive fields of a part; those without components are left out."""
+        """Return the passive fields of a part that last; those without components are left out."""
+        whole = slice(0, len(part.elements))
         return [
-            replace(block_field(self.ceed, blocks, len(part.elements)), vector=part.vectors[name])
+            replace(values_field(self.ceed, values), vector=part.vectors[name])
             for name in names
-            if (blocks := getattr(part, name)).shape[2]
+            if (values := part.values(name, whole)).size
         ]
 
     def _inputs(self, part: Part, elements: slice, *names: str) -> list[Field]:
         """Return the passive inputs of a range of elements, the quadrature data first."""
         geometry = point_field(self.ceed, self.qdata(part.coordinates[elements]))
-        return [geometry, *self._slices(part, elements, *names)]
+        return [geometry, *self._at_elements(part, elements, *names)]
 
-    def _no_qdata(self, part: Part) -> Field:
-        """Return the field of the quadrature data of a part with a vector that has no memory."""
-        shape = (len(part.elements), 10, len(self.points) ** 3)
-        vector = self.ceed.Vector(math.prod(shape))
-        return Field(NONE, 10, point_restriction(self.ceed, shape), vector=vector)
-
-    def _slices(self, part: Part, elements: slice, *names: str) -> list[Field]:
+    def _at_elements(self, part: Part, elements: slice, *names: str) -> list[Field]:
         """Return the fields of a range of elements; those without components are left out."""
         return [
-            block_field(self.ceed, blocks[part.blocks(elements)], elements.stop - elements.start)
+            values_field(self.ceed, values)
             for name in names
-            if (blocks := getattr(part, name)).shape[2]
+            if (values := part.values(name, elements)).size
         ]
+
+    def _without_memory(self, part: Part, *names: str) -> list[Field]:
+        """Return the fields of an operator that a fused kernel takes over, which has the memory."""
+        num_elements, num_points = len(part.elements), part.state.shape[1]
+        of_geometry = {"qdata": 10, "det_F": 1}
+        fields = []
+        for name in names:
+            size = of_geometry.get(name) or getattr(part, name).shape[2]
+            if size:
+                shape = num_elements, size, num_points
+                vector = self.ceed.Vector(math.prod(shape))
+                restriction = point_restriction(self.ceed, shape)
+                fields.append(Field(NONE, size, restriction, vector=vector))
+        return fields
 
 
 def _lowest(det_F: Floats, num_elements: int) -> tuple[float, int]:

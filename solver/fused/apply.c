@@ -40,7 +40,7 @@ void apply(const Elements *elements, const real *restrict u, real *restrict v) {
           gradient[c + 3] = second[c][j];
           gradient[c + 6] = third[c][q];
         }
-        at_point(elements, qdata[j], block * POINTS + q, gradient);
+        at_point(elements, qdata[j], block, q, gradient);
         UNROLL for (int c = 0; c < 3; c++) {
           first[c][j] = gradient[c];
           second[c][j] = gradient[c + 3];

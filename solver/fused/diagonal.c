@@ -7,8 +7,6 @@
 void diagonal(const Elements *elements, const real *restrict u, real *restrict d) {
   enum { N = NODES_1D, Q = POINTS_1D };
   static const int pairs[6][2] = {{0, 0}, {1, 1}, {2, 2}, {0, 1}, {0, 2}, {1, 2}};
-  static const int input_sizes[] = {INPUTS 0};
-  enum { num_inputs = sizeof input_sizes / sizeof(int) - 1 };
   const long num_blocks = (elements->num_elements + LANES - 1) / LANES;
   vec entries[3][6][POINTS], nodal[3][NODES];
   (void)u;
@@ -17,11 +15,10 @@ void diagonal(const Elements *elements, const real *restrict u, real *restrict d
     const int *offsets = elements->offsets + block * NODES * LANES;
     const Geometry geometry = geometry_of(elements, block);
     for (int q = 0; q < POINTS; q++) {
-      vec qdata[10], D[9][9];
+      vec qdata[10], memory[NUM_STORED + 1], D[9][9];
       const real *in[2 + num_inputs + 1];
       in[1] = qdata_at(geometry, q, qdata);
-      UNROLL for (int k = 0; k < num_inputs; k++)
-        in[2 + k] = elements->inputs[k] + (block * POINTS + q) * input_sizes[k] * LANES;
+      read_inputs(elements, block, q, in + 2, memory);
       for (int j = 0; j < 9; j++) {
         vec unit[9] = {{0}};
         real *out[] = {(real *)D[j]};

@@ -6,18 +6,23 @@
  * GEOMETRY_INTERPOLATION, GEOMETRY_GRADIENT and WEIGHTS, and the QFunction with CeedScalar = real.
  *
  * Nodes and points are numbered along xi_1 first.  Arrays at points are [block][point][component][lane],
- * so that a kernel reads each of them as one stream and a QFunction sees LANES points.
+ * so that a kernel reads each of them as one stream and a QFunction sees LANES points.  The stored state
+ * is `float` in blocks of STATE_LANES whatever `real` is, so that kernels of both precisions share it: a
+ * block of it is HALVES blocks of the kernel.
  */
 #define POINTS (POINTS_1D * POINTS_1D * POINTS_1D)
 #define GEOMETRY_NODES (GEOMETRY_NODES_1D * GEOMETRY_NODES_1D * GEOMETRY_NODES_1D)
 #define LINE 64 /* bytes of a cache line */
+#define HALVES (STATE_LANES / LANES)
+
+typedef float floats __attribute__((vector_size(LANES * sizeof(float))));
 
 /* The elements of one part of a body; `solver/fused/kernel.py` fills it. */
 typedef struct {
   long num_elements;
   const int *offsets;         /* [block][node][lane]: place of the first component in the L-vector */
   const real *geometry;       /* nodes [block][node][component][lane], or qdata at points */
-  const real *const *inputs;  /* at points: what the QFunction reads beside gradient and qdata */
+  const void *const *inputs;  /* at points: what the QFunction reads beside gradient and qdata */
   void *const *outputs;       /* at points: what it writes beside the gradient */
   const real *context;        /* kernel parameters, where they are the same everywhere */
 } Elements;
@@ -162,25 +167,53 @@ INLINE void prefetch(const void *array, int size, int block_size) {
 static const int input_sizes[] = {INPUTS 0}, output_sizes[] = {OUTPUTS 0};
 enum { num_inputs = sizeof input_sizes / sizeof(int) - 1, num_outputs = sizeof output_sizes / sizeof(int) - 1 };
 
+/* Where the stored state of a point begins. */
+INLINE float *state_at(const void *state, int size, long block, int q) {
+  return (float *)state + ((block / HALVES * POINTS + q) * size * HALVES + block % HALVES) * LANES;
+}
+
+/* What the QFunction reads at a point beside gradient and qdata; `memory` is for the stored state. */
+INLINE void read_inputs(const Elements *elements, long block, int q, const real **in, vec *memory) {
+  UNROLL for (int k = 0; k < num_inputs; k++) {
+    const int size = input_sizes[k];
+    if (k != STATE_INPUT) {
+      in[k] = (const real *)elements->inputs[k] + (block * POINTS + q) * size * LANES;
+      prefetch(in[k], size, size * POINTS);
+      continue;
+    }
+    const float *state = state_at(elements->inputs[k], size, block, q);
+    UNROLL for (int c = 0; c < size; c++)
+      memory[c] = __builtin_convertvector(*(const floats *)(state + c * STATE_LANES), vec);
+    /* Each half asks for its share of the lines ahead. */
+    const int share = (size + HALVES - 1) / HALVES;
+    prefetch(state + block % HALVES * (share * STATE_LANES - LANES), share, size * POINTS);
+    in[k] = (const real *)memory;
+  }
+}
+
 /* The QFunction at point q of a block; the gradient is overwritten by the result. */
-INLINE void at_point(const Elements *elements, const real *qdata, long point, vec gradient[9]) {
-  vec result[9], written[NUM_WRITTEN + 1];
+INLINE void at_point(const Elements *elements, const real *qdata, long block, int q, vec gradient[9]) {
+  vec result[9], written[NUM_WRITTEN + 1], memory[NUM_STORED + 1];
   const real *in[2 + num_inputs + 1];
   real *out[1 + num_outputs + 1];
   in[0] = (const real *)gradient;
   in[1] = qdata;
   if (GEOMETRY_NODES_1D == 0) prefetch(qdata, 10, 10 * POINTS);
-  UNROLL for (int k = 0; k < num_inputs; k++) {
-    in[2 + k] = elements->inputs[k] + point * input_sizes[k] * LANES;
-    prefetch(in[2 + k], input_sizes[k], input_sizes[k] * POINTS);
-  }
+  read_inputs(elements, block, q, in + 2, memory);
   out[0] = (real *)result;
   int size = 0;
   UNROLL for (int k = 0; k < num_outputs; size += output_sizes[k++]) out[1 + k] = (real *)&written[size];
   FUNCTION((void *)elements->context, LANES, in, out);
   UNROLL for (int k = 0; k < NUM_KEPT; k++) {
-    real *target = (real *)elements->outputs[k] + point * output_sizes[k] * LANES;
-    CeedPragmaSIMD for (int j = 0; j < output_sizes[k] * LANES; j++) target[j] = out[1 + k][j];
+    const vec *values = (const vec *)out[1 + k];
+    if (k == STATE_OUTPUT) {
+      float *state = state_at(elements->outputs[k], output_sizes[k], block, q);
+      UNROLL for (int c = 0; c < output_sizes[k]; c++)
+        *(floats *)(state + c * STATE_LANES) = __builtin_convertvector(values[c], floats);
+    } else {
+      vec *target = (vec *)elements->outputs[k] + (block * POINTS + q) * output_sizes[k];
+      UNROLL for (int c = 0; c < output_sizes[k]; c++) target[c] = values[c];
+    }
   }
   UNROLL for (int k = 0; k < 9; k++) gradient[k] = result[k];
 }

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from elastane.materials.compiler.native import build_library
 from elastane.solver.fused.source import KINDS, Kernel
@@ -70,8 +70,13 @@ class FusedFunction:
         inputs = [arrays[name] for name, _ in kernel.inputs]
         outputs = [arrays[name] for name, _ in kernel.outputs]
         geometry = arrays["geometry"]
-        for array in (geometry, *inputs, *outputs, context):
+        for array in (geometry, context):
             assert array.dtype == kernel.dtype
+        for (name, _), array in zip(
+            (*kernel.inputs, *kernel.outputs), inputs + outputs, strict=True
+        ):
+            assert (array.dtype, array.shape[-1]) == kernel.layout(name)
+        for array in (geometry, *inputs, *outputs, context):
             assert array.flags.c_contiguous
         # ctypes keeps no reference to what a pointer points to.
         self._alive = (offsets, geometry, inputs, outputs, context)
@@ -106,6 +111,13 @@ class FusedFunction:
         return self._elements.num_elements * self.kernel.bytes
 
 
+def points_array(
+    num_elements: int, num_points: int, num_components: int, dtype: DTypeLike, lanes: int
+) -> NDArray[Any]:
+    """Return zeros at the points of elements in blocks, for precision and lanes of a layout."""
+    return aligned((-(-num_elements // lanes), num_points, num_components, lanes), dtype)
+
+
 def in_blocks(values: NDArray[Any], lanes: int) -> NDArray[Any]:
     """Return values of elements as blocks, aligned to cache lines.
 
@@ -137,7 +149,7 @@ def from_blocks(blocks: NDArray[Any], num_elements: int) -> NDArray[Any]:
     return values[:num_elements]
 
 
-def aligned(shape: Sequence[int], dtype: Any) -> NDArray[Any]:
+def aligned(shape: Sequence[int], dtype: DTypeLike) -> NDArray[Any]:
     """Return an array of zeros that begins at a cache line; loads of vectors need it."""
     dtype = np.dtype(dtype)
     count, line = int(np.prod(shape)), 64

@@ -2,7 +2,8 @@
 
 A level has quadrature points of its own, p + 1 in each direction for its degree p.  There it
 evaluates the material at the displacement of the finest space, so that coarse levels cost as much
-less as they have fewer unknowns, and nothing is carried from the points of the finest level.
+less as they have fewer unknowns, and nothing is carried from the points of the finest level.  Where
+its points are those of the residual, it reads the state that this stores.
 """
 
 from typing import Any
@@ -11,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elastane.solver.ceed import Points
-from elastane.solver.fused.kernel import FusedFunction, aligned, in_blocks
-from elastane.solver.fused.source import Kernel, level_kernels
-from elastane.solver.operators import Body, Part
+from elastane.solver.fused.kernel import FusedFunction, in_blocks, points_array
+from elastane.solver.fused.source import STATE, Kernel, level_kernels
+from elastane.solver.operators import Body
+from elastane.solver.parts import Part
 from elastane.solver.space import Space
 
 Floats = NDArray[np.float64]
@@ -46,7 +48,7 @@ class FusedLevel:
         self._nothing = np.zeros(0, dtype=self.dtype)
 
     def update(self, u: Floats) -> None:
-        """Evaluate the material at a displacement.
+        """Evaluate the material at a displacement, that of the residual which stored the state.
 
         Args:
             u: L-vector of the finest space, shape (num_nodes, 3).
@@ -107,12 +109,14 @@ class _LevelPart:
         jacobian = kernels["jacobian"]
         lanes, dtype = jacobian.lanes, jacobian.dtype
         num_elements = len(part.elements)
-        num_blocks = -(-num_elements // lanes)
         self._context = part.context_values.astype(dtype)
-        self._arrays = {
-            name: aligned((num_blocks, len(points) ** 3, size, lanes), dtype)
-            for name, size in {**dict(kernels["state"].inputs), **dict(jacobian.inputs)}.items()
-        }
+        self._arrays = {} if "state" in kernels else {STATE: part.state}
+        for kernel in kernels.values():
+            for name, size in kernel.inputs:
+                if name not in self._arrays:
+                    self._arrays[name] = points_array(
+                        num_elements, len(points) ** 3, size, *kernel.layout(name)
+                    )
         self._arrays["geometry"] = in_blocks(self._geometry(jacobian).astype(dtype), lanes)
         offsets = {
             s.degree: in_blocks((3 * s.nodes[part.elements, :, None]).astype(np.int32), lanes)

@@ -4,8 +4,6 @@
  */
 void matrices(const Elements *elements, const real *restrict u, real *restrict v) {
   enum { SIZE = 3 * NODES };
-  static const int input_sizes[] = {INPUTS 0};
-  enum { num_inputs = sizeof input_sizes / sizeof(int) - 1 };
   const long num_blocks = (elements->num_elements + LANES - 1) / LANES;
   vec matrix[SIZE][SIZE];
   (void)u;
@@ -15,11 +13,10 @@ void matrices(const Elements *elements, const real *restrict u, real *restrict v
     for (int i = 0; i < SIZE; i++)
       for (int j = 0; j < SIZE; j++) matrix[i][j] = (vec){0};
     for (int q = 0; q < POINTS; q++) {
-      vec qdata[10], D[9][9];
+      vec qdata[10], memory[NUM_STORED + 1], D[9][9];
       const real *in[2 + num_inputs + 1];
       in[1] = qdata_at(geometry, q, qdata);
-      UNROLL for (int k = 0; k < num_inputs; k++)
-        in[2 + k] = elements->inputs[k] + (block * POINTS + q) * input_sizes[k] * LANES;
+      read_inputs(elements, block, q, in + 2, memory);
       for (int j = 0; j < 9; j++) {
         vec unit[9] = {{0}};
         real *out[] = {(real *)D[j]};

@@ -28,8 +28,8 @@ class Schedule:
 def default_schedule(geometry_degree: int, *, calls_library: bool) -> Schedule:
     """Return a good schedule.
 
-    Geometry of trilinear elements costs an eighth of the operations of an apply and saves two
-    fifths of its bytes; that of curved ones costs half of the operations.
+    Geometry of trilinear elements costs an eighth of the operations of an apply and saves half
+    of its bytes; that of curved ones costs half of the operations.
 
     Args:
         geometry_degree: Degree of the element maps.

@@ -20,6 +20,13 @@ Floats = NDArray[np.float64]
 
 FOLDER = Path(__file__).parent
 
+#: The stored state lies in single precision, whatever kernels compute in: half of the memory and of
+#: most of the traffic, and one array for the Jacobian and the finest level.  Of a tangent it is
+#: an error of 6e-8, by which Newton's method reduces the error of a step once more at best.
+STATE = "state"
+STATE_TYPE = np.dtype(np.float32)
+STATE_LANES = VECTOR_BYTES // STATE_TYPE.itemsize
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -149,6 +156,10 @@ class Kernel:
         keeps = KINDS[self.kind].keeps
         return tuple((name, size) for name, size in self._written if name in keeps)
 
+    def layout(self, name: str) -> tuple[np.dtype[np.floating], int]:
+        """Return precision and lanes of an array at points, see `STATE`."""
+        return (STATE_TYPE, STATE_LANES) if name == STATE else (self.dtype, self.lanes)
+
     @property
     def _written(self) -> tuple[tuple[str, int], ...]:
         """Return what the QFunction writes beside the gradient."""
@@ -198,11 +209,13 @@ class Kernel:
     def bytes(self) -> int:
         """Return the bytes of an element beside the L-vectors, each counted once."""
         nodes, components = self.geometry_components
-        at_points = sum(size for _, size in (*self.inputs, *self.outputs))
-        numbers = nodes * components + at_points * self.num_points_1d**3
+        at_points = sum(
+            size * self.layout(name)[0].itemsize for name, size in (*self.inputs, *self.outputs)
+        )
+        elsewhere = self.dtype.itemsize * nodes * components + at_points * self.num_points_1d**3
         if self.kind == "matrices":
-            return self.dtype.itemsize * (numbers + 9 * (self.degree + 1) ** 6)
-        return self.dtype.itemsize * numbers + 4 * (self.degree + 1) ** 3
+            return elsewhere + self.dtype.itemsize * 9 * (self.degree + 1) ** 6
+        return elsewhere + 4 * (self.degree + 1) ** 3
 
     @property
     def source(self) -> str:
@@ -214,12 +227,16 @@ class Kernel:
             "POINTS_1D": self.num_points_1d,
             "GEOMETRY_NODES_1D": (self.geometry_degree + 1) * self.schedule.recompute_geometry,
             "LANES": self.lanes,
+            "STATE_LANES": STATE_LANES,
             "PREFETCH": self.schedule.prefetch,
             "FUNCTION": KINDS[self.kind].qfunction + "_field" * self.varying,
             "INPUTS": "".join(f"{size}, " for _, size in self.inputs),
             "OUTPUTS": "".join(f"{size}, " for _, size in self._written),
             "NUM_WRITTEN": sum(size for _, size in self._written),
             "NUM_KEPT": len(self.outputs),
+            "NUM_STORED": self.kernels.num_stored,
+            "STATE_INPUT": _place(self.inputs),
+            "STATE_OUTPUT": _place(self.outputs),
         }
         return "\n".join(
             [
@@ -291,12 +308,18 @@ def tensor_product(num_in: int, num_out: int) -> int:
 def level_kernels(fine: Kernel, degree: int, *, single: bool = True) -> dict[str, Kernel]:
     """Return the kernels of a multigrid level by kind; it has p + 1 points of its own.
 
+    It needs no state of its own where these are the points of the residual, which stores it.
+
     Args:
         fine: The Jacobian of the displacement.
         degree: Degree of the level.
         single: Whether numbers are `float`.
     """
-    kinds = ("state", "jacobian", "diagonal", *(("matrices",) if degree == 1 else ()))
+    kinds = [
+        *(("state",) if degree + 1 != fine.num_points_1d else ()),
+        *("jacobian", "diagonal"),
+        *(("matrices",) if degree == 1 else ()),
+    ]
     return {
         kind: Kernel.of(
             kind,
@@ -310,6 +333,12 @@ def level_kernels(fine: Kernel, degree: int, *, single: bool = True) -> dict[str
         )
         for kind in kinds
     }
+
+
+def _place(fields: tuple[tuple[str, int], ...]) -> int:
+    """Return where the stored state is among fields, -1 if it is not."""
+    names = [name for name, _ in fields]
+    return names.index(STATE) if STATE in names else -1
 
 
 def _in_single_precision(text: str) -> str:

@@ -15,7 +15,7 @@ void state(const Elements *elements, const real *restrict u, real *restrict v) {
     for (int c = 0; c < 3; c++) differentiate(NODES_1D, B, G, nodal[c], gradient, c);
     for (int q = 0; q < POINTS; q++) {
       vec qdata[10];
-      at_point(elements, qdata_at(geometry, q, qdata), block * POINTS + q, gradient[q]);
+      at_point(elements, qdata_at(geometry, q, qdata), block, q, gradient[q]);
     }
   }
 }

@@ -50,11 +50,12 @@ def test_pattern_of_a_box_couples_the_nodes_of_each_element(degree: int) -> None
 
 @pytest.mark.parametrize("variant", ["cofactor", "inverse"])
 def test_fused_kernels_written_by_hand_generated_and_libceed_agree(variant: str) -> None:
+    """But for the rounding of the state to single precision, which each stores in its own form."""
     solid, cube = Solid.example(find_model("neo-hookean")), Cube(2, 3)
     generated = fused(cube, solid, "jacobian")
     stored = {"cofactor": 11, "inverse": 10}[variant]
-    check_equal(generated, fused(cube, solid.by_hand(variant, stored), "jacobian"), 1e-11)
-    check_equal(generated, by_libceed(cube, solid, "jacobian", "/cpu/self/ref/serial"), 1e-11)
+    check_equal(generated, fused(cube, solid.by_hand(variant, stored), "jacobian"), 2e-7)
+    check_equal(generated, by_libceed(cube, solid, "jacobian", "/cpu/self/ref/serial"), 2e-7)
 
 
 def test_the_slower_of_bytes_and_operations_bounds_an_apply() -> None:

@@ -126,8 +126,10 @@ def test_bounds_follow_the_state() -> None:
     loads: list[BoundaryCondition] = [clamp("x-min"), traction("x-max", 1e-3, 0.0, 0.0)]
     run = start(problem(Box(cells=(4, 2, 2)), 2, loads))
     before = [level.smoother.bound for level in run.multigrid.smoothed]
-    u = run.mechanics.u.array
-    u[:, 1:] = -0.3 * run.mechanics.space.X[:, 1:]
+    mechanics = run.mechanics
+    u = mechanics.u.array
+    u[:, 1:] = -0.3 * mechanics.space.X[:, 1:]
+    mechanics.body.add_residual(mechanics.space, mechanics.u.ceed, mechanics.R.ceed)
     for level in run.multigrid.smoothed:
         level.jacobian.operator.update(u)
         level.follow()

@@ -4,7 +4,7 @@ int main() {
   static real u[3 * NODES], geometry[GEOMETRY_SIZE], context[100], v[9 * NODES * NODES];
   static real at_points[16][100 * POINTS];
   static int offsets[NODES];
-  const real *inputs[8];
+  const void *inputs[8];
   void *outputs[8];
   for (int n = 0; n < NODES; n++) offsets[n] = 3 * n;
   for (int k = 0; k < 8; k++) inputs[k] = at_points[k], outputs[k] = at_points[8 + k];

@@ -38,6 +38,12 @@ static vec operator*(real a, vec b) { return {{a * b[0]}}; }
 static vec operator*(vec a, real b) { return {{a[0] * b}}; }
 static vec operator/(int a, vec b) { return {{real(a) / b[0]}}; }
 static vec &operator+=(vec &a, vec b) { return a = a + b; }
+struct floats {
+  float lane[1];
+};
+static vec converted(floats a) { return {{real(a.lane[0])}}; }
+static floats converted(vec a) { return {{float(a[0].value)}}; }
+#define __builtin_convertvector(a, type) converted(a)
 /* How C makes a vector of ones: no operation of the method. */
 static vec operator+(vec a, int b) { return {{real(a[0].value + b)}}; }
 

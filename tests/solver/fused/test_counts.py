@@ -1,5 +1,6 @@
 """Operations and bytes of fused kernels, counted once more: their C runs on counting numbers."""
 
+import gc
 import os
 import re
 import shutil
@@ -16,8 +17,15 @@ from numpy.typing import NDArray
 from elastane.materials import find_model
 from elastane.materials.kernels import find_kernels
 from elastane.solver.fused.level import FusedLevel
-from elastane.solver.fused.source import KINDS, PRELUDE, Kernel
-from tests.solver.fused.pairs import build_pair, distorted, example, residual, use_schedule
+from elastane.solver.fused.source import KINDS, PRELUDE, Kernel, level_kernels
+from tests.solver.fused.pairs import (
+    NEO_HOOKEAN,
+    build_pair,
+    distorted,
+    example,
+    residual,
+    use_schedule,
+)
 from tests.verification.cases import material
 
 FOLDER = Path(__file__).parent
@@ -54,7 +62,7 @@ def kernel_of(
 def counted(kernel: Kernel, folder: Path) -> tuple[int, int]:
     """Return additions, subtractions and multiplications, and quotients, for one element."""
     text = kernel.source.replace(PRELUDE, "").replace("typedef double real;", "")
-    text = re.sub(r"typedef real vec .*;", "", text)
+    text = re.sub(r"typedef (real vec|float floats) .*;", "", text)
     text = text.replace(f"#define LANES {kernel.lanes}\n", "#define LANES 1\n")
     text = re.sub(r"#define PREFETCH \d+", "#define PREFETCH 0", text)
     parts = ("counting.h", text, "counting.cpp")
@@ -111,9 +119,24 @@ def test_bytes_are_those_of_the_arrays(
     assert of_residual.fused.bytes == sum(array.nbytes for array in (*shared, det_F))
 
 
-def test_bytes_in_single_precision_are_half_but_for_the_offsets() -> None:
-    double, single = (kernel_of("jacobian", 2, 3, single=single) for single in (False, True))
-    assert 2 * single.bytes - 4 * 27 == double.bytes
+def test_bytes_in_single_precision_are_half_but_for_offsets_and_state() -> None:
+    """The stored state is in single precision for both: 27 points, eleven numbers each."""
+    double, single = (
+        kernel_of("jacobian", 2, 3, model="neo-hookean", single=single) for single in (False, True)
+    )
+    shared = 4 * 27 + 4 * 27 * 11
+    assert 2 * (single.bytes - shared) == double.bytes - shared
+
+
+def test_the_finest_level_has_no_state_of_its_own() -> None:
+    """The residual stores it at the same points; coarser levels, which have fewer, need one."""
+    pair = build_pair(2)
+    kinds = [
+        set(level_kernels(pair.fused.fused_kernel("jacobian", NEO_HOOKEAN, 2), degree))
+        for degree in (2, 1)
+    ]
+    assert "state" not in kinds[0]
+    assert "state" in kinds[1]
 
 
 def test_recomputed_geometry_is_not_kept_at_the_points() -> None:
@@ -136,10 +159,12 @@ def test_an_apply_allocates_nothing() -> None:
     tracemalloc.start()
     try:
         level.apply_add(x, y)
+        gc.collect()  # numpy's objects for ctypes may be cycles
         tracemalloc.reset_peak()
         before, _ = tracemalloc.get_traced_memory()
         for _ in range(10):
             level.apply_add(x, y)
+        gc.collect()
         after, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
