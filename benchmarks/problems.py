@@ -19,6 +19,7 @@ from elastane.meshes.schwarz import SchwarzP
 from elastane.meshes.source import MeshSource, SubSurface
 from elastane.solver.boundary import BoundaryCondition, Displacement, Pressure, Traction
 from elastane.solver.formula import Formula
+from elastane.solver.observer import Request
 from elastane.solver.problem import (
     LinearSettings,
     MultigridSettings,
@@ -44,9 +45,9 @@ class Listener:
         if self._verbose and kind in ("phase", "newton", "step_failed", "warning"):
             print(kind, *(f"{key}={value}" for key, value in values.items()), flush=True)  # noqa: T201
 
-    def stop_requested(self) -> bool:
-        """Return whether to stop: never."""
-        return False
+    def request(self) -> Request:
+        """Return that the solve shall go on."""
+        return Request.GO_ON
 
 
 def formulas(*values: float | str | None) -> Any:

@@ -15,6 +15,7 @@ from pathlib import Path
 from elastane.jobs.bench import BENCHMARKS, run_benchmark
 from elastane.jobs.faults import JobFileError
 from elastane.jobs.material_commands import add_commands
+from elastane.jobs.service_commands import add_service_commands
 from elastane.jobs.states import ExitCode
 from elastane.jobs.templates import KINDS
 from elastane.jobs.versions import installed_version
@@ -178,6 +179,7 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...",
                        help="as `elastane bench WHAT --help` lists")  # fmt: skip
     bench.set_defaults(command=_bench)
+    add_service_commands(commands, common)
     return parser
 
 

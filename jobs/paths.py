@@ -61,6 +61,46 @@ class RunFolder:
         """Return the Python traceback of a run that failed, for its developers."""
         return self.root / "traceback.txt"
 
+    @property
+    def status(self) -> Path:
+        """Return how the run stands with its executor."""
+        return self.root / "status.json"
+
+    @property
+    def submission(self) -> Path:
+        """Return the record of a submission, written before it is sent."""
+        return self.root / "submission.json"
+
+    @property
+    def batch_script(self) -> Path:
+        """Return the script that a scheduler runs."""
+        return self.root / "batch.sh"
+
+    @property
+    def claims(self) -> Path:
+        """Return the folder with a file for each attempt at this run."""
+        return self.root / "claims"
+
+    @property
+    def cancelled(self) -> Path:
+        """Return the note that the user cancelled the run."""
+        return self.root / "cancel.json"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Return the folder of the states that a solve can be resumed from."""
+        return self.root / "checkpoints"
+
+    @property
+    def provenance(self) -> Path:
+        """Return where the run comes from: versions, hosts, options, hashes of its inputs."""
+        return self.root / "provenance.json"
+
+    @property
+    def worst_points(self) -> Path:
+        """Return the points with the smallest det F of the last failure."""
+        return self.root / "worst.vtu"
+
     def series(self, output_format: str) -> Path:
         """Return the file of the fields that ParaView opens."""
         return self.root / {"vtu": "fields.pvd", "vtkhdf": "fields.vtkhdf"}[output_format]
@@ -70,6 +110,8 @@ class RunFolder:
         return (
             self.job, self.result, self.history, self.events, self.log, self.traceback,
             self.generated, self.fields, self.series("vtu"), self.series("vtkhdf"),
+            self.status, self.submission, self.batch_script, self.claims, self.cancelled,
+            self.checkpoints, self.provenance, self.worst_points,
         )  # fmt: skip
 
 

@@ -4,12 +4,13 @@ from enum import IntEnum, StrEnum
 
 
 class ExitCode(IntEnum):
-    """Exit codes of `elastane` and of the worker."""
+    """Exit codes of `elastane` and of the worker; the worker's alone: 85, to be resumed."""
 
     CONVERGED = 0
     BAD_INPUT = 2
     NOT_CONVERGED = 3
     ENVIRONMENT = 4
+    REQUEUE = 85
     INTERRUPTED = 130
 
 
@@ -30,4 +31,38 @@ EXIT_CODES = {
     Status.DIVERGED: ExitCode.NOT_CONVERGED,
     Status.INTERRUPTED: ExitCode.INTERRUPTED,
     Status.FAILED: ExitCode.ENVIRONMENT,
+}
+
+
+class RunState(StrEnum):
+    """The `state` of status.json: how a run stands with its executor."""
+
+    PREPARED = "prepared"
+    REJECTED = "rejected"
+    SUBMITTED = "submitted"
+    HELD = "held"
+    RUNNING = "running"
+    REQUEUED = "requeued"
+    CONVERGED = "converged"
+    DIVERGED = "diverged"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    TIMEOUT = "timeout"
+    PREEMPTED = "preempted"
+    OUT_OF_MEMORY = "out_of_memory"
+    NODE_FAILED = "node_failed"
+    LOST = "lost"
+    #: Never stored: the executor's answer says nothing.
+    UNKNOWN = "unknown"
+
+
+#: Nothing will happen to a run in one of these unless it is resumed.
+FINAL = frozenset(RunState) - {
+    RunState.PREPARED,
+    RunState.SUBMITTED,
+    RunState.HELD,
+    RunState.RUNNING,
+    RunState.REQUEUED,
+    RunState.UNKNOWN,
 }

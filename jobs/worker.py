@@ -22,6 +22,7 @@ from elastane.jobs.recorder import Recorder
 from elastane.jobs.result import end_result
 from elastane.jobs.states import EXIT_CODES, ExitCode, Status
 from elastane.jobs.versions import versions
+from elastane.solver.observer import Request
 from elastane.solver.problem import Problem
 from elastane.solver.report import Report
 
@@ -43,7 +44,7 @@ class RankObserver:
 
     def __init__(self, recorder: Recorder | None) -> None:
         self._recorder = recorder
-        self._stop = False
+        self._request = Request.GO_ON
 
     def listen(self) -> None:
         """Take signals as a request to stop after the current iteration."""
@@ -51,16 +52,16 @@ class RankObserver:
             signal.signal(number, self._note_signal)
 
     def _note_signal(self, number: int, frame: FrameType | None) -> None:
-        self._stop = True
+        self._request = Request.STOP
 
     def event(self, kind: str, **values: Any) -> None:
         """Write an event down."""
         if self._recorder is not None:
             self._recorder.event(kind, values)
 
-    def stop_requested(self) -> bool:
-        """Return whether this rank was told to stop."""
-        return self._stop
+    def request(self) -> Request:
+        """Return what this rank was asked for by a signal."""
+        return self._request
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -38,7 +38,7 @@ from elastane.solver.levels import multigrid_degrees
 from elastane.solver.mechanics import Mechanics, prescribed_points
 from elastane.solver.multigrid import Multigrid
 from elastane.solver.newton import Newton, StopRequest
-from elastane.solver.observer import Observer
+from elastane.solver.observer import Observer, Request
 from elastane.solver.operators import Body
 from elastane.solver.probes import Probes
 from elastane.solver.problem import Problem, RegionMaterial
@@ -287,7 +287,7 @@ class Run:
                 krylov_iterations=krylov_iterations,
                 min_J=min_J,
             )
-            if self.comm.allreduce(self._observer.stop_requested(), op=MPI.LOR):
+            if self.comm.allreduce(self._observer.request(), op=MPI.MAX) > Request.GO_ON:
                 raise StopRequest
 
         return monitor

@@ -3,7 +3,19 @@
 The solver knows neither terminals nor run folders: it tells an `Observer` what happens.
 """
 
+from enum import IntEnum
 from typing import Any, Protocol
+
+
+class Request(IntEnum):
+    """What a solve is asked for between two iterations; the largest of all ranks counts.
+
+    CHECKPOINT asks it to save the last converged state and to end, since it will be resumed.
+    """
+
+    GO_ON = 0
+    CHECKPOINT = 1
+    STOP = 2
 
 
 class Observer(Protocol):
@@ -26,5 +38,5 @@ class Observer(Protocol):
     def event(self, kind: str, **values: Any) -> None:
         """Take note of an event; called on rank 0 only."""
 
-    def stop_requested(self) -> bool:
-        """Return whether this rank was asked to stop; called on every rank between iterations."""
+    def request(self) -> Request:
+        """Return what this rank was asked for; called on every rank between iterations."""

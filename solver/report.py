@@ -85,6 +85,8 @@ class Report:
         preconditioner: What the preconditioner did: rebuilds and their reasons, the degree of its
             smoothers at the end, cycles, applies on each level.
         warnings: What the user should know even if all went well, e.g. a fallback that was taken.
+        resumable: Whether it ended with a checkpoint because it was asked to, to be resumed.
+        resumed_from: Load fraction of the checkpoint that it began from; 0 from the start.
     """
 
     status: str
@@ -99,3 +101,5 @@ class Report:
     memory_bytes: int
     preconditioner: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    resumable: bool = False
+    resumed_from: float = 0.0

@@ -46,7 +46,7 @@ def play(problem: Problem, run_folder: Path, observer: Observer, comm: MPI.Intra
             raise ERRORS[act]
         comm.barrier()  # the others wait for ever
     if act == "wait":
-        while not comm.allreduce(observer.stop_requested(), op=MPI.LOR):
+        while not comm.allreduce(observer.request(), op=MPI.MAX):
             time.sleep(0.02)
         return report("interrupted", "stopped as asked", comm)
     return report(act, "" if act == "converged" else "as far as load 0.5", comm)

@@ -14,6 +14,7 @@ from elastane.meshes.box import Box
 from elastane.meshes.sphere_shell import SphereShell
 from elastane.solver.boundary import BoundaryCondition
 from elastane.solver.coarse_solvers import AggregateSolver
+from elastane.solver.observer import Request
 from elastane.solver.problem import LinearSettings, Loading, NewtonSettings, Problem
 from tests.verification.cases import (
     Listener,
@@ -210,9 +211,9 @@ class Impatient(Listener):
 
     patience: int = 0
 
-    def stop_requested(self) -> bool:
+    def request(self) -> Request:
         self.patience -= 1
-        return self.patience < 0
+        return Request.STOP if self.patience < 0 else Request.GO_ON
 
 
 def test_load_that_names_the_load_fraction_is_not_scaled() -> None:

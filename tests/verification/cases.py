@@ -24,6 +24,7 @@ from elastane.solver.boundary import (
 )
 from elastane.solver.formula import Formula
 from elastane.solver.loading import Run
+from elastane.solver.observer import Request
 from elastane.solver.problem import (
     LinearSettings,
     Loading,
@@ -55,8 +56,9 @@ class Listener:
     def event(self, kind: str, **values: Any) -> None:
         self.events.append((kind, values))
 
-    def stop_requested(self) -> bool:
-        return any(kind == self.stop_at for kind, _ in self.events)
+    def request(self) -> Request:
+        stops = any(kind == self.stop_at for kind, _ in self.events)
+        return Request.STOP if stops else Request.GO_ON
 
     def of_kind(self, kind: str) -> list[dict[str, Any]]:
         return [values for other, values in self.events if other == kind]
