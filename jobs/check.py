@@ -51,7 +51,7 @@ def check_job(path: Path) -> Checked:
 
 def _build(reading: Reading) -> Mesh | None:
     """Return the mesh; None if it cannot be built, with the reason among the findings."""
-    if reading.source is None:
+    if reading.source is None or "units" in reading.draft.unsound:
         return None
     section = reading.draft.file.mesh
     path = ("mesh", section.sources()[0])

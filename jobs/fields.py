@@ -11,16 +11,26 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
-    PlainSerializer,
-    PlainValidator,
-    WithJsonSchema,
+    ValidationInfo,
 )
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from elastane.jobs.faults import nearest
-from elastane.solver.formula import Formula
+from elastane.jobs.units import (
+    DIMENSIONS,
+    QUANTITY_PATTERN,
+    UNITS,
+    Powers,
+    UnitError,
+    UnitSystem,
+    is_quantity,
+    read_quantity,
+)
+from elastane.solver.formula import Formula, FormulaError
 
+#: What stands for a number with its unit.
+QUANTITY_SCHEMA = {"type": "string", "pattern": QUANTITY_PATTERN}
 NAME_PATTERN = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}"
 TIME_PATTERN = r"([0-9]+-)?[0-9]{1,3}:[0-5][0-9]:[0-5][0-9]"
 
@@ -50,19 +60,44 @@ def check_time(time: str) -> str:
     return time
 
 
-def read_formula(value: Any) -> Formula:
-    """Return the formula that a number or a text of the job file stands for.
+def read_formula(value: Any, powers: Powers | None, units: UnitSystem | None) -> Formula:
+    """Return the formula that a number, a quantity or a formula of the job file stands for.
+
+    Args:
+        value: Plain data.
+        powers: Dimension of the values; None if it is not known.
+        units: The units of the job; None if it fixes none.
 
     Raises:
-        ValueError: If it is neither.
+        ValueError: If it is none of these, or of another dimension.
     """
     if isinstance(value, Formula):
         return value
     if isinstance(value, str):
-        return Formula.parse(value)
+        if is_quantity(value):
+            if powers is None:
+                raise UnitError(f"a number without unit is needed, got {shown(value)}")
+            return Formula.constant(read_quantity(value, powers, units))
+        return _parsed(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"a number or a formula is needed, got {shown(value)}")
     return Formula.constant(value)
+
+
+def _parsed(text: str) -> Formula:
+    """Return the formula of a text; if it names units, say that none may stand there.
+
+    Raises:
+        FormulaError: If it is not a formula.
+    """
+    try:
+        return Formula.parse(text)
+    except FormulaError as error:
+        named = re.search(r"[0-9.] *([A-Za-zµ°]+)", text[:100])
+        if named is None or named[1] not in UNITS:
+            raise
+        message = f"{error}; a formula takes plain numbers, in the units of the job"
+        raise FormulaError(message, error.column) from None
 
 
 def write_formula(formula: Formula) -> float | str:
@@ -114,6 +149,67 @@ class OneOf:
         return handler(schema) | {"enum": list(self.names)}
 
 
+@dataclass(frozen=True)
+class Measured:
+    """Marks a number that has a unit: it may be written as a quantity, too.
+
+    Attributes:
+        dimension: Its dimension, a name in `DIMENSIONS`.
+    """
+
+    dimension: str
+
+    def read(self, value: Any, info: ValidationInfo) -> Any:
+        """Return the number of a quantity, in the units of the job; anything else as it is.
+
+        Raises:
+            UnitError: If it is of another dimension, or the job fixes no units.
+        """
+        if isinstance(value, str) and is_quantity(value):
+            return read_quantity(value, DIMENSIONS[self.dimension], info.context)
+        return value
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.with_info_before_validator_function(self.read, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"anyOf": [handler(schema), QUANTITY_SCHEMA]}
+
+
+@dataclass(frozen=True)
+class FormulaOf:
+    """Marks a formula of values that have a unit: it may be a number or a quantity, too.
+
+    Attributes:
+        dimension: Dimension of the values, a name in `DIMENSIONS`.
+    """
+
+    dimension: str
+
+    def read(self, value: Any, info: ValidationInfo) -> Formula:
+        """Return the formula; see `read_formula`."""
+        return read_formula(value, DIMENSIONS[self.dimension], info.context)
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.with_info_plain_validator_function(
+            self.read, serialization=core_schema.plain_serializer_function_ser_schema(write_formula)
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {
+            "anyOf": [{"type": "number"}, QUANTITY_SCHEMA, {"type": "string"}],
+            "description": "A number, a quantity with its unit, or a formula in x, y, z and t.",
+        }
+
+
 def _components(value: Any) -> Any:
     """Return the three components of a displacement: those left out are None."""
     if isinstance(value, dict):
@@ -135,20 +231,18 @@ Name = Annotated[
 ]
 WallTime = Annotated[str, AfterValidator(check_time)]
 Vector = Annotated[tuple[float, float, float], Field(strict=False)]
-FormulaValue = Annotated[
-    Formula,
-    PlainValidator(read_formula),
-    PlainSerializer(write_formula),
-    WithJsonSchema(
-        {
-            "anyOf": [{"type": "number"}, {"type": "string"}],
-            "description": "A number, or a formula in x, y, z and t.",
-        }
-    ),
+Coordinate = Annotated[float, Measured("length")]
+Point = Annotated[tuple[Coordinate, Coordinate, Coordinate], Field(strict=False)]
+Angle = Annotated[Formula, FormulaOf("angle")]
+Stress = Annotated[Formula, FormulaOf("stress")]
+StressVector = Annotated[tuple[Stress, Stress, Stress], Field(strict=False)]
+ForcePerVolume = Annotated[Formula, FormulaOf("force per volume")]
+ForcePerVolumeVector = Annotated[
+    tuple[ForcePerVolume, ForcePerVolume, ForcePerVolume], Field(strict=False)
 ]
-FormulaVector = Annotated[tuple[FormulaValue, FormulaValue, FormulaValue], Field(strict=False)]
+Shift = Annotated[Formula, FormulaOf("length")]
 Components = Annotated[
-    tuple[FormulaValue | None, FormulaValue | None, FormulaValue | None],
+    tuple[Shift | None, Shift | None, Shift | None],
     Field(strict=False),
     BeforeValidator(_components),
 ]

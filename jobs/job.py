@@ -12,6 +12,7 @@ from elastane.jobs.schema import JobFile, MaterialSection, ResourcesSection
 from elastane.jobs.semantics import (
     Finding,
     MeshNames,
+    Surroundings,
     check_levels,
     check_prescribed_once,
     check_regions,
@@ -125,11 +126,12 @@ def read_job(path: Path) -> Reading:
     if "mesh" not in draft.unsound:
         source, names = mesh_source(file.mesh, path.resolve().parent, findings)
     materials = {}
+    fields = None if names is None else names.fields
+    around = Surroundings(path.resolve().parent, fields, draft.units)
     for region, section in file.materials.items():
         if region == NO_REGION:
             continue
-        fields = None if names is None else names.fields
-        material = region_material(region, section, findings, fields, path.resolve().parent)
+        material = region_material(region, section, around, findings)
         if material is not None:
             materials[region] = material
     if names is not None:

@@ -90,14 +90,16 @@ _NUMBER = {"anyOf": [{"type": ["number", "string"]}, {"$ref": "#/$defs/FieldSect
 
 def _parameter_schema(parameter: Parameter) -> dict[str, Any]:
     """Return the schema of what stands for a parameter: an entry may stand for a whole array."""
-    described = f"{parameter.meaning}, {parameter.unit}; {parameter.bounds}. "
+    unit = "" if parameter.unit == "1" else f", {parameter.unit}"
+    described = f"{parameter.meaning}{unit}; {parameter.bounds}. "
     if parameter.direction:
         vector = {"type": "array", "items": _NUMBER, "minItems": 3, "maxItems": 3}
         entry: dict[str, Any] = {"anyOf": [vector, {"$ref": "#/$defs/DirectionSection"}]}
         axes, what = parameter.shape[:-1], "Three numbers or formulas, a field or a kind."
     else:
         entry, axes = _NUMBER, parameter.shape
-        what = "A number, a formula in x, y, z and t, or a field."
+        written = "A number," if parameter.unit == "1" else "A number, a quantity with its unit,"
+        what = f"{written} a formula in x, y, z and t, or a field."
     choices, array = [entry], entry
     for _ in axes:
         array = {"type": "array", "items": array, "minItems": 1}

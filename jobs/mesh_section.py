@@ -9,7 +9,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from elastane.jobs.fields import Name, Vector
+from elastane.jobs.fields import Measured, Name, Point
 from elastane.jobs.section import Degree, Section
 from elastane.meshes.annulus import Annulus
 from elastane.meshes.body import Body
@@ -25,7 +25,7 @@ MESH_SOURCES = ("file", "box", "schwarz_p", "annulus", "sphere_shell", "cook")
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Counts2 = Annotated[tuple[Count, Count], Field(strict=False)]
 Counts3 = Annotated[tuple[Count, Count, Count], Field(strict=False)]
-Length = Annotated[float, Field(gt=0.0)]
+Length = Annotated[float, Field(gt=0.0), Measured("length")]
 
 
 class BodySection(Section, ABC):
@@ -47,7 +47,7 @@ class BoxSection(BodySection):
         description="Lengths of the edges, m."
     )
     cells: Counts3 = Field(description="Cells along x, y and z.")
-    origin: Vector = Field(
+    origin: Point = Field(
         default=(0.0, 0.0, 0.0), description="Corner with the smallest coordinates, m."
     )
 
@@ -77,7 +77,7 @@ class AnnulusSection(BodySection):
     inner: Length = Field(description="Inner radius, m.")
     outer: Length = Field(description="Outer radius, m.")
     length: Length = Field(default=1.0, description="Length along z, m.")
-    angle: Annotated[float, Field(gt=0.0, le=360.0)] = Field(
+    angle: Annotated[float, Field(gt=0.0, le=360.0), Measured("angle")] = Field(
         default=360.0, description="Angle of the sector, degrees."
     )
     cells: Counts3 = Field(description="Cells along the radius, around and along z.")
@@ -114,8 +114,8 @@ class SubSurfaceSection(Section):
     """The facets of a surface that lie in a box."""
 
     on: str = Field(description="A surface of the mesh.")
-    min: Vector = Field(description="Smallest coordinates of the box, m.")
-    max: Vector = Field(description="Largest coordinates of the box, m.")
+    min: Point = Field(description="Smallest coordinates of the box, m.")
+    max: Point = Field(description="Largest coordinates of the box, m.")
 
     def sub_surface(self) -> SubSurface:
         """Return the part of the surface."""

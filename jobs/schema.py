@@ -2,7 +2,9 @@
 
 One class is one section.  A section knows what is right by itself; what needs other sections, the
 mesh or the materials is checked in `elastane.jobs.semantics`.  Any consistent set of units will
-do; the unit that a description names is the SI one.
+do; the unit that a description names is the SI one.  The section `units` says which set it is, and
+is what quantities such as "3 MPa" are converted to: whoever validates a section gives the
+`UnitSystem` as pydantic's context.
 """
 
 from typing import Annotated, Any, Literal, Self
@@ -20,17 +22,22 @@ from pydantic import (
 )
 
 from elastane.jobs.fields import (
+    Angle,
     Components,
-    FormulaValue,
-    FormulaVector,
+    ForcePerVolumeVector,
+    Measured,
     Name,
     OneOf,
+    Point,
+    Stress,
+    StressVector,
     Vector,
     WallTime,
     shown,
 )
 from elastane.jobs.mesh_section import MeshSection
 from elastane.jobs.section import Degree, Section
+from elastane.jobs.units import UnitSystem, symbols_of
 from elastane.solver.backends import find_backend
 from elastane.solver.boundary import BOUNDARY_CONDITIONS, BoundaryCondition
 from elastane.solver.boundary.displacement import Displacement
@@ -55,6 +62,24 @@ MAX_LOAD_STEPS = 10_000
 MAX_SMOOTHER_DEGREE = 20
 
 
+class UnitsSection(Section):
+    """The consistent set of units of all numbers in the file, and of all results."""
+
+    length: Annotated[str, OneOf("unit of length", symbols_of("length"))] = Field(
+        description="Unit of length."
+    )
+    force: Annotated[str, OneOf("unit of force", symbols_of("force"))] = Field(
+        description="Unit of force; stresses are in force/length²."
+    )
+    time: Annotated[str, OneOf("unit of time", symbols_of("time"))] = Field(
+        default="s", description="Unit of time."
+    )
+
+    def system(self) -> UnitSystem:
+        """Return the set."""
+        return UnitSystem(self.length, self.force, self.time)
+
+
 class MaterialSection(BaseModel):
     """A material model; its parameters and options are the further keys."""
 
@@ -71,8 +96,8 @@ class RotationSection(Section):
     """A rigid rotation."""
 
     axis: Vector = Field(description="Direction of the axis.")
-    origin: Vector = Field(default=(0.0, 0.0, 0.0), description="A point on the axis, m.")
-    angle: FormulaValue = Field(description="Angle at load 1, degrees.")
+    origin: Point = Field(default=(0.0, 0.0, 0.0), description="A point on the axis, m.")
+    angle: Angle = Field(description="Angle at load 1, degrees.")
 
     @model_validator(mode="after")
     def _axis_has_a_direction(self) -> Self:
@@ -95,10 +120,10 @@ class BoundarySection(Section):
         default=None, description="Displacement, m; a component left out or null is free."
     )
     rotation: RotationSection | None = None
-    traction: FormulaVector | None = Field(
+    traction: StressVector | None = Field(
         default=None, description="Dead force per initial area, Pa."
     )
-    pressure: FormulaValue | None = Field(
+    pressure: Stress | None = Field(
         default=None, description="Follower force per current area, Pa, positive inwards."
     )
 
@@ -140,7 +165,7 @@ class LoadingSection(Section):
     min_step: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
         default=1e-4, description="Smallest increment before giving up."
     )
-    duration: Annotated[float, Field(gt=0.0)] = Field(
+    duration: Annotated[float, Field(gt=0.0), Measured("time")] = Field(
         default=1.0,
         description="Time from load fraction 0 to 1, s; it counts for viscoelastic materials.",
     )
@@ -158,7 +183,7 @@ class NewtonSection(Section):
     """When Newton's method stops."""
 
     rtol: Tolerance = Field(default=1e-8, description="Relative bound of the residual norm.")
-    atol: Annotated[float, Field(ge=0.0)] = Field(
+    atol: Annotated[float, Field(ge=0.0), Measured("force")] = Field(
         default=1e-12, description="Absolute bound of the residual norm, N."
     )
     max_iterations: Iterations = Field(
@@ -321,8 +346,12 @@ class OutputSection(Section):
         default=(),
         description="Surfaces whose force and mean displacement are reported every step.",
     )
-    probes: dict[Name, Vector] = Field(
+    probes: dict[Name, Point] = Field(
         default={}, description="Initial points whose displacement is reported every step, m."
+    )
+    checkpoint_minutes: Annotated[float, Field(ge=0.0)] = Field(
+        default=10.0,
+        description="Least time between two checkpoints, minutes; 0: after every load step.",
     )
 
     def output(self) -> Output:
@@ -357,6 +386,10 @@ class JobFile(Section):
     name: Name | None = Field(
         default=None, description="Name of the job; default: the file's stem."
     )
+    units: UnitsSection | None = Field(
+        default=None,
+        description="The units of all numbers; with them, quantities such as 3 MPa are read.",
+    )
     mesh: MeshSection
     degree: Degree = Field(default=2, description="Polynomial degree of the displacement.")
     quadrature_extra: Annotated[int, Field(ge=0, le=8)] = Field(
@@ -368,7 +401,7 @@ class JobFile(Section):
     boundary: Annotated[tuple[BoundarySection, ...], Field(strict=False)] = Field(
         default=(), description="Supports and loads."
     )
-    body_force: FormulaVector = Field(
+    body_force: ForcePerVolumeVector = Field(
         default=(Formula.constant(0.0),) * 3, description="Force per initial volume, N/m³."
     )
     loading: LoadingSection = LoadingSection()

@@ -13,6 +13,7 @@ from elastane.jobs.fields import shown
 from elastane.jobs.mesh_section import MeshSection, SubSurfaceSection
 from elastane.jobs.schema import BoundarySection, JobFile, MaterialSection
 from elastane.jobs.sources import Given, complete, constant_values, read_given
+from elastane.jobs.units import UnitSystem
 from elastane.materials import (
     FILE_MODELS,
     Material,
@@ -97,33 +98,43 @@ def _sub_surface_findings(
         yield here, "the mesh has a surface of this name"
 
 
+@dataclass(frozen=True)
+class Surroundings:
+    """What a material section may refer to.
+
+    Attributes:
+        directory: Folder of the job file, where files of materials are.
+        fields: Components of the fields of the mesh by name; None if the mesh is not known.
+        units: The units of the job; None if it fixes none.
+    """
+
+    directory: Path
+    fields: Mapping[str, int] | None
+    units: UnitSystem | None
+
+
 def region_material(
-    region: str,
-    section: MaterialSection,
-    findings: list[Finding],
-    fields: Mapping[str, int] | None,
-    directory: Path = Path(),
+    region: str, section: MaterialSection, around: Surroundings, findings: list[Finding]
 ) -> RegionMaterial | None:
     """Return the material of a region; None if it is at fault.
 
     Args:
         region: Its name.
         section: What is said of it.
+        around: What it may refer to.
         findings: Where what is wrong is added.
-        fields: Components of the fields of the mesh by name; None if the mesh is not known.
-        directory: Folder of the job file, where files of materials are.
     """
     here: KeyPath = ("materials", region)
     entries = section.entries()
     try:
-        model = _model(section.model, entries, directory)
+        model = _model(section.model, entries, around.directory)
     except MaterialKeyError as error:
         findings.append(((*here, *error.path), str(error)))
         return None
     before = len(findings)
     within = entries.pop(VISCOELASTIC, None)
     known = (model.parametrization.parameters, model.options)
-    given, options = _read(here, entries, known, fields, findings)
+    given, options = _read(here, entries, known, around, findings)
     if within is not None:
         further = (*here, VISCOELASTIC)
         try:
@@ -134,7 +145,7 @@ def region_material(
             findings.append((further, str(error)))
             return None
         known = (maxwell.PARAMETERS, maxwell.OPTIONS)
-        own = _read(further, within, known, fields, findings)
+        own = _read(further, within, known, around, findings)
         given, options = given | own[0], options | own[1]
     if len(findings) > before:
         return None
@@ -152,7 +163,7 @@ def _read(
     here: KeyPath,
     entries: Mapping[str, Any],
     known: tuple[tuple[Parameter, ...], Mapping[str, tuple[str, ...]]],
-    fields: Mapping[str, int] | None,
+    around: Surroundings,
     findings: list[Finding],
 ) -> tuple[dict[str, Given], dict[str, str]]:
     """Return the parameters and options that a mapping gives; what is wrong with it is found.
@@ -161,7 +172,7 @@ def _read(
         here: Where the mapping stands.
         entries: The mapping.
         known: The parameters and the options that may stand there.
-        fields: Components of the fields of the mesh by name; None if the mesh is not known.
+        around: What it may refer to.
         findings: Where what is wrong is added.
     """
     parameters = {parameter.name: parameter for parameter in known[0]}
@@ -174,7 +185,7 @@ def _read(
             names = [*parameters, *known[1]]
             findings.append(((*here, key), f"unknown key {shown(key)}; {nearest(key, names)}"))
         else:
-            found, wrong = read_given(parameters[key], value, fields)
+            found, wrong = read_given(parameters[key], value, around.fields, around.units)
             findings += [((*here, key, *path), message) for path, message in wrong]
             if found is not None:
                 given[key] = found

@@ -1,6 +1,7 @@
 """Values of material parameters in a job file: numbers, formulas, fields, directions, and lists.
 
     youngs_modulus: 2.8                          a number
+    youngs_modulus: 3 MPa                        a number with its unit
     youngs_modulus: "1 + 0.1*x"                  a formula
     youngs_modulus: {field: E}                   a scalar field of the mesh
     mu: [0.6, "1.3 + 0.1*x"]                     an array
@@ -19,9 +20,17 @@ import numpy as np
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from elastane.jobs.faults import KeyPath, nearest
-from elastane.jobs.fields import Vector, read_formula, shown, write_formula
+from elastane.jobs.fields import (
+    Measured,
+    Point,
+    Vector,
+    read_formula,
+    shown,
+    write_formula,
+)
 from elastane.jobs.mesh_section import Length
 from elastane.jobs.section import Section
+from elastane.jobs.units import RATIO, UnitSystem, powers_of
 from elastane.jobs.validation import read_section
 from elastane.materials import Material, Parameter
 from elastane.solver.directions import DIRECTIONS, EllipsoidFibres
@@ -48,7 +57,8 @@ def _read_axis(value: Any) -> Any:
     return value
 
 
-Pair = Annotated[tuple[float, float], Field(strict=False)]
+_Angle = Annotated[float, Measured("angle")]
+Angles = Annotated[tuple[_Angle, _Angle], Field(strict=False)]
 SemiAxes = Annotated[tuple[Length, Length], Field(strict=False)]
 Axis = Annotated[
     Vector,
@@ -74,11 +84,11 @@ class EllipsoidSection(Section):
 
     inner: SemiAxes = Field(description="Semi-axes inside, across and along the axis, m.")
     outer: SemiAxes = Field(description="Semi-axes outside, across and along the axis, m.")
-    angles: Pair = Field(
+    angles: Angles = Field(
         description="Angle from around the axis to along it, inside and outside, degrees."
     )
     axis: Axis = Field(default=AXES["z"], description="Direction of the axis.")
-    origin: Vector = Field(default=(0.0, 0.0, 0.0), description="Centre of the ellipsoids, m.")
+    origin: Point = Field(default=(0.0, 0.0, 0.0), description="Centre of the ellipsoids, m.")
 
     def direction(self) -> EllipsoidFibres:
         """Return the directions.
@@ -137,7 +147,10 @@ class Given:
 
 
 def read_given(
-    parameter: Parameter, value: Any, fields: Mapping[str, int] | None
+    parameter: Parameter,
+    value: Any,
+    fields: Mapping[str, int] | None,
+    units: UnitSystem | None = None,
 ) -> tuple[Given | None, list[tuple[KeyPath, str]]]:
     """Return what stands for a parameter, or None and what is wrong, by paths within the value.
 
@@ -145,8 +158,9 @@ def read_given(
         parameter: The parameter.
         value: Plain data.
         fields: Components of the fields of the mesh by name; None if the mesh is not known.
+        units: The units of the job; None if it fixes none.
     """
-    reader = _Reader(parameter, fields)
+    reader = _Reader(parameter, fields, units)
     missing = reader.missing_axes(value)
     try:
         return Given(reader.array(value, parameter.shape[missing:]), missing), []
@@ -179,9 +193,12 @@ def complete(model: Material, given: Mapping[str, Given]) -> tuple[dict[str, Tre
 class _Reader:
     """Reads the value of one parameter."""
 
-    def __init__(self, parameter: Parameter, fields: Mapping[str, int] | None) -> None:
+    def __init__(
+        self, parameter: Parameter, fields: Mapping[str, int] | None, units: UnitSystem | None
+    ) -> None:
         self._parameter = parameter
         self._fields = fields
+        self._units = units
 
     def missing_axes(self, value: Any) -> int:
         """Return how many axes a value leaves out: it is one entry of those to come."""
@@ -234,7 +251,8 @@ class _Reader:
                 raise _FaultError(*findings)
             return self._field(section.field, is_vector=False)
         try:
-            formula = read_formula(value)
+            powers = RATIO if self._parameter.direction else powers_of(self._parameter.unit)
+            formula = read_formula(value, powers, self._units)
             if formula.value is not None and not self._parameter.direction:
                 replace(self._parameter, shape=()).check(formula.value)
         except ValueError as error:
@@ -242,7 +260,7 @@ class _Reader:
         return formula
 
     def _direction(self, value: dict[str, Any]) -> Source:
-        section, findings = read_section(DirectionSection, value)
+        section, findings = read_section(DirectionSection, value, self._units)
         if section is None:
             raise _FaultError(*findings)
         if section.ellipsoid is None:

@@ -15,7 +15,8 @@ from pydantic_core import ErrorDetails
 
 from elastane.jobs.faults import Fault, KeyPath, nearest
 from elastane.jobs.fields import shown
-from elastane.jobs.schema import JobFile
+from elastane.jobs.schema import JobFile, UnitsSection
+from elastane.jobs.units import SI, UnitSystem
 from elastane.jobs.yaml_reader import Document
 
 SectionKind = TypeVar("SectionKind", bound=BaseModel)
@@ -37,12 +38,14 @@ class Draft:
         boundary: For each entry of `file.boundary` its index in the job file.
         unsound: Top-level keys of which something was taken out.
         faults: What was wrong.
+        units: The units that quantities were converted to; None if the file fixes none.
     """
 
     file: JobFile
     boundary: tuple[int, ...]
     unsound: frozenset[str]
     faults: tuple[Fault, ...]
+    units: UnitSystem | None
 
 
 def validate(document: Document) -> Draft:
@@ -57,8 +60,9 @@ def validate(document: Document) -> Draft:
     else:
         faults.append(_root_fault(document))
         broken.add(())
+    units = _units(data)
     try:
-        JobFile.model_validate(data)
+        JobFile.model_validate(data, context=units)
     except ValidationError as error:
         for detail in error.errors(include_url=False):
             fault = _fault(document, detail)
@@ -68,11 +72,19 @@ def validate(document: Document) -> Draft:
                 faults.append(fault)
             broken.add(fault.path)
     indices = _prune(data, broken)
-    file = JobFile.model_validate(data)
+    file = JobFile.model_validate(data, context=units)
     unsound = frozenset(str(path[0]) for path in broken if path) | (
         set(PLACEHOLDERS) if () in broken else set()
     )
-    return Draft(file, indices, unsound, tuple(faults))
+    return Draft(file, indices, unsound, tuple(faults), units)
+
+
+def _units(data: dict[str, Any]) -> UnitSystem | None:
+    """Return the units of a job; a set at fault is taken as that of SI, to find further faults."""
+    if data.get("units") is None:
+        return None
+    section, _ = read_section(UnitsSection, data["units"])
+    return SI if section is None else section.system()
 
 
 def _begins_with(path: KeyPath, start: KeyPath) -> bool:
@@ -106,11 +118,11 @@ def _prune(data: dict[str, Any], broken: Iterable[KeyPath]) -> tuple[int, ...]:
 
 
 def read_section(
-    kind: type[SectionKind], value: Any
+    kind: type[SectionKind], value: Any, units: UnitSystem | None = None
 ) -> tuple[SectionKind | None, list[tuple[KeyPath, str]]]:
     """Return a section of plain data, or None and what is wrong with it, by paths within it."""
     try:
-        return kind.model_validate(value), []
+        return kind.model_validate(value, context=units), []
     except ValidationError as error:
         document = Document("", (), value, {}, {}, ())
         faults = [_fault(document, detail, kind) for detail in error.errors(include_url=False)]
@@ -132,13 +144,16 @@ def _fault(document: Document, detail: ErrorDetails, root: type[BaseModel] = Job
         return Fault(document.value_position(path), path, message)
     if path and path[-1] == "[key]":
         path = path[:-1]
-        return Fault(document.key_position(path), path, _message(detail))
-    return Fault(document.value_position(path), path, _message(detail))
+        return Fault(document.key_position(path), path, _message(detail, detail["input"]))
+    value = document.value(path)
+    # A quantity out of bounds is shown as it was written, not as it was converted.
+    got = value if isinstance(value, str) else detail["input"]
+    return Fault(document.value_position(path), path, _message(detail, got))
 
 
-def _message(detail: ErrorDetails) -> str:
+def _message(detail: ErrorDetails, value: Any) -> str:
     """Return what is wrong with a value."""
-    got = shown(detail["input"])
+    got = shown(value)
     context = detail.get("ctx", {})
     match detail["type"]:
         case "missing":

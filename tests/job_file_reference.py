@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from elastane.jobs.fields import QUANTITY_SCHEMA
 from elastane.jobs.json_schema import job_schema
 from elastane.jobs.schema import JobFile
 from elastane.materials import MODELS
@@ -100,12 +101,14 @@ def _takes(value: Schema) -> str:
     """Return in words what a value may be."""
     if "anyOf" in value:
         options = [option for option in value["anyOf"] if option.get("type") != "null"]
-        if {str(option.get("type")) for option in options} == FORMULA:
-            return "number or formula"
+        if QUANTITY_SCHEMA in options and {"type": "string"} in options:
+            return "number, quantity or formula"
         words = [_takes(option) for option in options]
         null = len(options) < len(value["anyOf"])
         # A default of null is told by the missing default.
         return " or ".join(words) + (" or null" if null and "default" not in value else "")
+    if value == QUANTITY_SCHEMA:
+        return "quantity"
     if "const" in value:
         return f"`{value['const']}`"
     if "enum" in value:

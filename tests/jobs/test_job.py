@@ -237,7 +237,7 @@ CASES = [
     (
         with_material("{model: linear, youngs_modulus: 3 MPa, poissons_ratio: 0.3}"),
         "materials.all.youngs_modulus",
-        "'MPa' stands where an operator is expected",
+        "'3 MPa' has a unit, but the file fixes no set of units",
     ),
     (
         with_material("{model: linear, youngs_modulus: 1, poissons_ratio: '0.6*x'}"),
