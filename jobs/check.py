@@ -79,7 +79,16 @@ def summary(checked: Checked) -> str:
         f"{region}: {material.model.name}" for region, material in problem.materials.items()
     )
     steps = f"{problem.loading.steps} {'adaptive' if problem.loading.adaptive else 'fixed'}"
+    units = None if job.file.units is None else job.file.units.system()
     rows = {
+        **(
+            {}
+            if units is None
+            else {
+                "units": f"{units.length}, {units.force}, {units.time}; stresses in "
+                f"{units.symbol('stress')}"
+            }
+        ),
         "mesh": f"{mesh.file if source == 'file' else source}, {sizes.cells:,} cells, element "
         f"map of degree {mesh.geometry_degree}",
         "regions": ", ".join(checked.regions),

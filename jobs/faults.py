@@ -68,7 +68,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
     names = sorted(set(known))
     if not names:
         return "there are none"
-    close = difflib.get_close_matches(name, names, 1, cutoff=0.6)
+    alike = [known for known in names if known.lower() == name.lower()]
+    close = alike or difflib.get_close_matches(name, names, 1, cutoff=0.6)
     listed = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
     return f"did you mean {close[0]!r}? known: {listed}" if close else f"known: {listed}"
 

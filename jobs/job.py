@@ -209,7 +209,7 @@ def _problem(file: JobFile, source: MeshSource, materials: Mapping[str, RegionMa
         loading=file.loading.loading(),
         solver=file.solver.settings(),
         backend=file.backend,
-        output=file.output.output(),
+        output=file.output.output(None if file.units is None else file.units.system()),
     )
 
 

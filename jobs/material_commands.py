@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from elastane.jobs.states import ExitCode
+from elastane.jobs.units import SI, UnitError, is_quantity, powers_of, read_quantity
 from elastane.materials import Material, ParameterError, find_or_load
 from elastane.materials.model import Choices
 
@@ -113,6 +114,7 @@ def read_entries(
     """Return the parameters and the choices of entries KEY=VALUE.
 
     A value of a parameter is a number, numbers between commas, or JSON; a size may stand alone.
+    A number may have its unit, as in 3MPa, and becomes one of the SI units that are shown.
 
     Raises:
         ParameterError: If an entry is not of that form, or an option or size is not one of the
@@ -135,12 +137,27 @@ def read_entries(
             choices[name] = int(text)
             continue
         try:
+            if is_quantity(text):
+                given[name] = _in_si(material, name, text)
+                continue
             given[name] = json.loads(f"[{text}]" if "," in text and "[" not in text else text)
         except json.JSONDecodeError:
             raise ParameterError(
                 name, f"{name} must be a number or a list of numbers, got {text!r}"
             ) from None
     return given, material.resolve_choices({**choices, **material.sizes_of(given)})
+
+
+def _in_si(material: Material, name: str, text: str) -> float:
+    """Return the number that a quantity is in the SI unit of a parameter."""
+    units = {p.name: p.unit for p in material.parametrization.parameters}
+    powers = powers_of(units.get(name, "1"))
+    if powers is None:
+        raise ParameterError(name, f"{name} takes a number without unit, got {text!r}")
+    try:
+        return read_quantity(text, powers, SI)
+    except UnitError as error:
+        raise ParameterError(name, f"{name}: {error}") from None
 
 
 def _say(text: str) -> None:

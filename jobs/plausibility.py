@@ -7,19 +7,27 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from elastane.jobs.faults import dotted
 from elastane.jobs.job import Reading
-from elastane.jobs.mesh_checks import formulas_of
+from elastane.jobs.mesh_checks import formulas_of, key_path
+from elastane.jobs.sources import constant_values
+from elastane.jobs.units import DIMENSIONS, UnitSystem
 from elastane.meshes.element_map import corner_coordinates
 from elastane.meshes.file_body import MeshFile
 from elastane.meshes.mesh import FACET_CORNERS, Ints, Mesh
 from elastane.solver.boundary.displacement import Displacement
 from elastane.solver.boundary.rotation import Rotation
+from elastane.solver.problem import RegionMaterial
 from elastane.solver.sources import ANYWHERE
 
 Floats = NDArray[np.float64]
 
 #: Poisson's ratio from which elements of low degree lock.
 LOCKING_RATIO = 0.49
+#: Moduli between those of the softest gels and that of diamond, in Pa.
+PLAUSIBLE_MODULI = (1.0, 1.5e12)
+#: Sizes between those of macromolecules and of mountains, in m.
+PLAUSIBLE_SIZES = (1e-8, 1e5)
 
 
 def warnings(reading: Reading, mesh: Mesh) -> Iterator[str]:
@@ -28,6 +36,7 @@ def warnings(reading: Reading, mesh: Mesh) -> Iterator[str]:
         yield from reading.source.body.content.warnings
     yield from _meeting_supports(reading, mesh)
     stiffness = 0.0
+    units = reading.draft.units
     for region, material in reading.materials.items():
         if material.varies:
             continue
@@ -40,6 +49,8 @@ def warnings(reading: Reading, mesh: Mesh) -> Iterator[str]:
         ]
         stiffness = max([stiffness, *pascals])
         yield from _locking(region, kernel, reading.draft.file.degree)
+        if units is not None:
+            yield from _moduli(region, material, units)
     yield from _scales(reading, mesh, stiffness)
 
 
@@ -103,10 +114,46 @@ def _locking(region: str, kernel: Mapping[str, float | Floats], degree: int) -> 
         )
 
 
+def _moduli(region: str, material: RegionMaterial, units: UnitSystem) -> Iterator[str]:
+    """Warn of a material that is none in these units, such as steel in Pa where mm and N are."""
+    given = constant_values(material.parameters)
+    moduli = {
+        parameter.name: float(np.max(given[parameter.name]))
+        for parameter in material.model.parametrization.parameters
+        if parameter.unit == "Pa" and parameter.name in given and np.max(given[parameter.name]) > 0
+    }
+    if not moduli:
+        return
+    pascal = float(units.unit(DIMENSIONS["stress"]).factor)
+    softest, stiffest = PLAUSIBLE_MODULI
+    # Of several moduli one may be meant to be out of proportion, as to forbid a change of volume.
+    low, high = min(moduli, key=moduli.__getitem__), max(moduli, key=moduli.__getitem__)
+    for name, beyond, what in (
+        (low, moduli[low] * pascal > stiffest, "stiffer than diamond"),
+        (high, moduli[high] * pascal < softest, "softer than any gel"),
+    ):
+        if beyond:
+            value, symbol = moduli[name], units.symbol("stress")
+            yield (
+                f"{dotted(key_path(region, name))} is {value:.4g} {symbol}, which is "
+                f"{value * pascal:.3g} Pa and {what}; was another unit meant, as in "
+                f"'{value:.4g} Pa'? A number without unit is in {symbol} here"
+            )
+
+
 def _scales(reading: Reading, mesh: Mesh, stiffness: float) -> Iterator[str]:
-    """Warn of loads that no unit system makes plausible."""
+    """Warn of sizes and loads that are not plausible in the units of the job, or in none."""
     size = float(np.ptp(mesh.coordinates.reshape(-1, 3), axis=0).max())
-    if stiffness > 1e8 and size > 1e3:
+    units = reading.draft.units
+    if units is not None:
+        metre = float(units.unit(DIMENSIONS["length"]).factor)
+        smallest, largest = PLAUSIBLE_SIZES
+        if not smallest < size * metre < largest:
+            yield (
+                f"the body has a size of {size:.4g} {units.length} or {size * metre:.3g} m; are "
+                f"its coordinates in {units.length}?"
+            )
+    elif stiffness > 1e8 and size > 1e3:
         yield (
             f"a body of size {size:.4g} with moduli of {stiffness:.3g}: if lengths are in mm, "
             "moduli and loads must be in MPa (N/mm²)"

@@ -354,9 +354,10 @@ class OutputSection(Section):
         description="Least time between two checkpoints, minutes; 0: after every load step.",
     )
 
-    def output(self) -> Output:
-        """Return the output settings."""
-        return Output(self.format, self.every, self.fields, self.surfaces, self.probes)
+    def output(self, units: UnitSystem | None) -> Output:
+        """Return the output settings, for results in these units."""
+        symbols = {} if units is None else units.symbols()
+        return Output(self.format, self.every, self.fields, self.surfaces, self.probes, symbols)
 
 
 class ResourcesSection(Section):

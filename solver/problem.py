@@ -153,6 +153,7 @@ class Output:
         fields: Names in `elastane.solver.output.OUTPUT_FIELDS`.
         surfaces: Surfaces whose area, force and mean displacement are reported every step.
         probes: Initial coordinates of points whose displacement is reported every step.
+        units: How units are written, by dimension ("length", "stress"); none if the job says none.
     """
 
     format: str = "vtu"
@@ -160,6 +161,7 @@ class Output:
     fields: tuple[str, ...] = ("displacement", "cauchy_stress")
     surfaces: tuple[str, ...] = ()
     probes: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
