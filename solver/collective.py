@@ -24,3 +24,13 @@ def on_root(comm: MPI.Comm, function: Callable[[], T]) -> T | None:
     if failure is not None:
         raise failure
     return result
+
+
+def from_root(comm: MPI.Comm, function: Callable[[], T]) -> T:
+    """Run a function on rank 0; return its result on all ranks.
+
+    Raises:
+        ValueError, OSError, RuntimeError: On all ranks, what the function raised.
+    """
+    result: T = comm.bcast(on_root(comm, function))
+    return result

@@ -39,10 +39,17 @@ class FieldOutput:
         run_folder: Where.
         topology: The distributed mesh.
         mechanics: Where the fields come from.
+        resume: Whether to keep the earlier steps that the folder holds.
     """
 
     def __init__(
-        self, output: Output, run_folder: Path, topology: Topology, mechanics: Mechanics
+        self,
+        output: Output,
+        run_folder: Path,
+        topology: Topology,
+        mechanics: Mechanics,
+        *,
+        resume: bool = False,
     ) -> None:
         space = mechanics.space
         self._names: Sequence[str] = output.fields
@@ -57,7 +64,7 @@ class FieldOutput:
             cell_regions=topology.cell_regions,
         )
         comm = space.dm.comm.tompi4py()
-        self._format = FORMATS[output.format](run_folder, comm, mesh, False)
+        self._format = FORMATS[output.format](run_folder, comm, mesh, resume)
 
     def write(self, step: int, load_fraction: float) -> Path:
         """Write the fields of the displacement of the last residual; collective."""

@@ -3,61 +3,48 @@
     build the mesh -> distribute -> spaces, operators, multigrid -> load steps -> reports, fields
 
 A load step that fails (no convergence, or det F <= 0 at a quadrature point) is cut in half and
-tried again from the last converged state; after three easy steps the increment grows again.
+tried again from the last converged state; after three easy steps the increment grows again.  With a
+plan for checkpoints, converged states are saved, and the solve begins at one.
 """
 
 import resource
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, replace
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-import libceed
 import numpy as np
 from mpi4py import MPI
-from numpy.typing import NDArray
 from petsc4py import PETSc
 
-from elastane.meshes.mesh import Mesh
-from elastane.meshes.names import unknown_name
-from elastane.meshes.topology import Topology, distribute
 from elastane.solver import log
-from elastane.solver.backends import BACKENDS, find_backend
-from elastane.solver.ceed import Points, check_resource
-from elastane.solver.collective import on_root
+from elastane.solver.advice import give_up
+from elastane.solver.backends import find_backend
+from elastane.solver.checkpoint import CheckpointPlan, Checkpoints
+from elastane.solver.discretisation import discretise
 from elastane.solver.field_output import FieldOutput
-from elastane.solver.kernel_sources import (
-    build_fused_kernels,
-    build_kernels,
-    fused_kernels,
-    fused_sources,
-)
-from elastane.solver.levels import multigrid_degrees
-from elastane.solver.mechanics import Mechanics, prescribed_points
+from elastane.solver.journal import Journal
 from elastane.solver.multigrid import Multigrid
-from elastane.solver.newton import Newton, StopRequest
-from elastane.solver.observer import Observer, Request
-from elastane.solver.operators import Body
+from elastane.solver.newton import Newton
+from elastane.solver.observer import Observer, Request, StopRequest
 from elastane.solver.probes import Probes
-from elastane.solver.problem import Problem, RegionMaterial
+from elastane.solver.problem import Problem
 from elastane.solver.report import NewtonReport, Report, StepReport
-from elastane.solver.space import build_space
+from elastane.solver.stepping import Progress
 from elastane.solver.surface_reports import SurfaceReports
-
-#: A step is easy if Newton needs at most this many iterations ...
-EASY_ITERATIONS = 8
-#: ... and after so many easy ones the increment doubles, up to that of the job.
-EASY_STEPS = 3
+from elastane.solver.worst_points import leave_worst_points
 
 #: A residual above this part of the loads and reactions is no equilibrium.
 LOOSE_END = 1e-6
 
-Ints = NDArray[np.int64]
 
-
-def solve(problem: Problem, run_folder: Path, observer: Observer, comm: MPI.Intracomm) -> Report:
+def solve(
+    problem: Problem,
+    run_folder: Path,
+    observer: Observer,
+    comm: MPI.Intracomm,
+    plan: CheckpointPlan | None = None,
+) -> Report:
     """Solve a problem; collective.
 
     Args:
@@ -65,114 +52,120 @@ def solve(problem: Problem, run_folder: Path, observer: Observer, comm: MPI.Intr
         run_folder: Where the fields go.
         observer: Told of everything on rank 0.
         comm: The ranks that solve it.
+        plan: Where states are saved, and whether to begin at one; without it nothing is saved.
 
     Returns:
         The report; a solve that did not converge says so there and keeps its converged steps.
 
     Raises:
         ValueError: On all ranks, if the input is wrong in a way that only now shows: a broken mesh
-            file, an option that nothing used, a probe outside the body.
+            file, an option that nothing used, a probe outside the body, checkpoints of another
+            job or mesh.
         OSError: On all ranks, if fields could not be written.
         RuntimeError: On all ranks, if libCEED cannot run on the backend, or there is no compiler.
     """
-    return Run(problem, run_folder, observer, comm).solve()
+    try:
+        run = Run(problem, run_folder, observer, comm, plan)
+    except StopRequest as stop:
+        return _stopped_early(stop.request, comm, plan)
+    return run.solve()
+
+
+def _stopped_early(request: Request, comm: MPI.Intracomm, plan: CheckpointPlan | None) -> Report:
+    """Return the report of a solve that was asked to stop during its set-up."""
+    return Report(
+        status="interrupted",
+        message="stopped during the set-up as asked",
+        dofs=0,
+        cells=0,
+        level_dofs=(),
+        ranks=comm.size,
+        backend="",
+        steps=(),
+        timings={},
+        memory_bytes=0,
+        resumable=plan is not None and request is Request.CHECKPOINT,
+    )
 
 
 class Run:
     """A solve under way on one rank.
 
     Args: see `solve`.
-
-    Attributes:
-        timings: Seconds of each phase so far.
     """
 
     def __init__(
-        self, problem: Problem, run_folder: Path, observer: Observer, comm: MPI.Intracomm
+        self,
+        problem: Problem,
+        run_folder: Path,
+        observer: Observer,
+        comm: MPI.Intracomm,
+        plan: CheckpointPlan | None = None,
     ) -> None:
         self.problem = problem
         self.comm = comm
-        self._observer = observer
-        self.timings: dict[str, float] = {"setup": 0.0, "solve": 0.0, "output": 0.0}
-        self._warnings: list[str] = []
+        self._run_folder = run_folder
+        self._journal = Journal(observer, comm)
         self._steps: list[StepReport] = []
+        self._progress = Progress.start(problem.loading)
+        self._resumed_from = 0.0
         self._is_written = False
+        self._checkpoints: Checkpoints | None = None
         PETSc.Log.begin()
         self._seconds_before = log.seconds()
-        with self._timed("setup"):
-            self._set_up(run_folder)
+        with self._journal.timed("setup"):
+            self._set_up(plan)
 
-    def _set_up(self, run_folder: Path) -> None:
-        problem, comm = self.problem, self.comm
-        backend = find_backend(problem.backend)
-        if backend != BACKENDS["cpu"]:
-            on_root(comm, lambda: check_resource(backend.resource))
-        with self._phase("kernels"):
-            # One compiler for all ranks: the others find its work in the cache.
-            on_root(comm, lambda: build_kernels(problem.materials.values()))
-        with self._phase("mesh"):
-            mesh = on_root(comm, lambda: _build_mesh(problem))
-        with self._phase("distribution"):
-            self.topology = distribute(mesh, comm)
-            del mesh
-            if self.topology.partitioner == "simple":
-                self._warn(
-                    "PETSc has no graph partitioner (PT-Scotch or ParMETIS): cells are split in "
-                    "the order of the mesh, which costs communication"
-                )
-        degrees = multigrid_degrees(problem.degree, problem.solver.multigrid.levels)
-        if backend.fused:
-            with self._phase("fused kernels"):
-                kernels = fused_kernels(problem, degrees, self.topology.geometry_degree)
-                on_root(comm, lambda: build_fused_kernels(kernels))
-            self._event("fused_kernels", sources=fused_sources(kernels))
-        with self._phase("operators"):
-            self.ceed = libceed.Ceed(backend.resource)
-            prescribed = prescribed_points(self.topology, problem.boundary)
-            self.spaces = [build_space(self.topology, p, prescribed) for p in degrees]
-            self.body = Body(
-                self.ceed,
-                self.topology.coordinates,
-                self.topology.geometry_degree,
-                Points.gauss(problem.num_points_1d),
-                _materials(problem, self.topology),
-                self.topology.fields,
-                problem.loading.duration,
-                fused=backend.fused,
-            )
-            self.mechanics = Mechanics(
-                self.ceed,
-                self.topology,
-                self.spaces[-1],
-                self.body,
-                problem.boundary,
-                problem.body_force,
-            )
-            self._reports = SurfaceReports(
-                self.topology, self.mechanics, problem.boundary, problem.output.surfaces
-            )
-            self._probes = Probes(self.topology, self.spaces[-1], problem.output.probes)
-        with self._phase("preconditioner"):
+    def _set_up(self, plan: CheckpointPlan | None) -> None:
+        problem, journal = self.problem, self._journal
+        discrete = discretise(problem, journal, self.comm, with_hash=plan is not None)
+        self.topology, self.spaces = discrete.topology, discrete.spaces
+        self.ceed, self.body = discrete.body.ceed, discrete.body
+        self.mechanics = discrete.mechanics
+        self._reports = SurfaceReports(
+            self.topology, self.mechanics, problem.boundary, problem.output.surfaces
+        )
+        self._probes = Probes(self.topology, self.spaces[-1], problem.output.probes)
+        with journal.phase("preconditioner"):
             loads = [load for _, load in self.mechanics.pressures]
             self.multigrid = Multigrid(
-                self.body, loads, self.spaces, backend.mat_type, problem.solver.multigrid
+                self.body,
+                loads,
+                self.spaces,
+                find_backend(problem.backend).mat_type,
+                problem.solver.multigrid,
             )
             self.newton = Newton(self.mechanics, self.multigrid, problem.solver)
             self.u = self.multigrid.jacobian.createVecRight()
+            if plan:
+                self._checkpoints = Checkpoints(plan, journal, discrete)
+                # Before the preconditioner, which is that of the state to begin at.
+                self._progress = self._checkpoints.resume(self.u) or self._progress
+            self._resumed_from = self._progress.load
             self.newton.set_up(self.u)
-        with self._phase("output"):
-            self._output = FieldOutput(problem.output, run_folder, self.topology, self.mechanics)
-        self._run_folder = run_folder
-        self._event(
+        with journal.phase("output"):
+            self._output = FieldOutput(
+                problem.output,
+                self._run_folder,
+                self.topology,
+                self.mechanics,
+                resume=self._progress.step > 0,
+            )
+        journal.event(
             "problem",
             dofs=self.spaces[-1].num_dofs,
             cells=self.topology.num_global_cells,
-            level_degrees=degrees,
+            level_degrees=tuple(space.degree for space in self.spaces),
             level_dofs=self._level_dofs,
-            ranks=comm.size,
+            ranks=self.comm.size,
             backend=self.ceed.get_resource(),
             memory_bytes=self._memory_bytes(),
         )
+
+    @property
+    def timings(self) -> dict[str, float]:
+        """Return the seconds of each phase so far."""
+        return self._journal.timings
 
     @property
     def _level_dofs(self) -> tuple[int, ...]:
@@ -180,34 +173,47 @@ class Run:
 
     def solve(self) -> Report:
         """Run the load steps; collective."""
-        loading = self.problem.loading
-        load, increment = 0.0, 1.0 / loading.steps
-        step, attempt, easy = 1, 1, 0
-        converged = self.u.copy()
-        status, message = "converged", ""
-        while load < 1.0:
-            # Land on 1 rather than short of it by rounding.
-            target = 1.0 if load + increment > 1.0 - 1e-9 else load + increment
-            self._event(
-                "step_started", step=step, attempt=attempt, load=target, increment=target - load
+        self._converged = self.u.copy()
+        resumable = False
+        try:
+            status, message = "converged", self._run_steps()
+        except StopRequest as stop:
+            status, message = "interrupted", self._stop(stop.request)
+            resumable = bool(self._checkpoints) and stop.request is Request.CHECKPOINT
+        if message and status == "converged":
+            status = "diverged"
+        if status != "converged" and not (resumable or self._is_written) and self._progress.step:
+            # Whatever the job says of the fields, the last converged state is not lost.
+            self.mechanics.return_to(self._converged, self._progress.load)
+            self._write_fields()
+        return self._report(status, message, resumable)
+
+    def _run_steps(self) -> str:
+        """Step until load 1; return in words why not, if it does not get there.
+
+        Raises:
+            StopRequest: On all ranks, between two iterations or steps.
+        """
+        loading, journal, attempt = self.problem.loading, self._journal, 1
+        while self._progress.load < 1.0:
+            before = self._progress
+            step, target = before.step + 1, before.target
+            journal.event(
+                "step_started",
+                step=step,
+                attempt=attempt,
+                load=target,
+                increment=target - before.load,
             )
             started = time.perf_counter()
-            try:
-                with self._timed("solve"):
-                    newton = self.newton.solve(self.u, target, self._newton_monitor(step))
-            except StopRequest:
-                status, message = "interrupted", f"stopped at load {load:.6g} of 1 as asked"
-                break
+            with journal.timed("solve"):
+                newton = self.newton.solve(self.u, target, self._newton_monitor(step))
             if newton.converged:
-                load = target
-                self.u.copy(converged)
-                self._accept(step, load, newton, time.perf_counter() - started)
-                step, attempt = step + 1, 1
-                easy = easy + 1 if len(newton.krylov_iterations) <= EASY_ITERATIONS else 0
-                if loading.adaptive and easy >= EASY_STEPS and increment < 1.0 / loading.steps:
-                    increment, easy = min(2.0 * increment, 1.0 / loading.steps), 0
+                self._progress = before.after_success(len(newton.krylov_iterations), loading)
+                attempt = 1
+                self._accept(newton, time.perf_counter() - started)
                 continue
-            self._event(
+            journal.event(
                 "step_failed",
                 step=step,
                 attempt=attempt,
@@ -215,23 +221,43 @@ class Run:
                 reason=newton.reason,
                 message=newton.message,
             )
-            converged.copy(self.u)
-            self.mechanics.return_to(self.u, load)
-            increment, easy = 0.5 * (target - load), 0
+            leave_worst_points(self._run_folder, self.mechanics, self.topology, journal)
+            self._progress = before.after_failure()
             attempt += 1
-            if not loading.adaptive or increment < loading.min_step:
-                status, message = "diverged", self._give_up(load, target, newton)
-                break
-        if status != "converged" and self._steps and not self._is_written:
-            # Whatever the job says of the fields, the last converged state is not lost.
-            self.mechanics.return_to(converged, load)
-            self._write_fields(self._steps[-1])
-        return self._report(status, message)
+            if not loading.adaptive or self._progress.increment < loading.min_step:
+                self.mechanics.return_to(self._converged, before.load)
+                return give_up(self.problem, self.mechanics, before.load, target, newton)
+            self._converged.copy(self.u)
+            self.mechanics.return_to(self.u, before.load)
+        return ""
 
-    def _accept(self, step: int, load: float, newton: NewtonReport, seconds: float) -> None:
-        """Report a converged step and write its fields."""
-        mechanics = self.mechanics
-        with self._timed("output"):
+    def _stop(self, request: Request) -> str:
+        """Save the last converged state if asked to; return in words where the solve stopped."""
+        done = self._progress
+        self._journal.event(
+            "stop_requested", request=request.name.lower(), step=done.step, load=done.load
+        )
+        message = f"stopped at load {done.load:.6g} of 1 as asked"
+        if not self._checkpoints or request is not Request.CHECKPOINT:
+            return message
+        if done.step and not self._checkpoints.has(done.step):
+            # The iteration under way has changed loads and supports, but no history.
+            self.mechanics.return_to(self._converged, done.load)
+            self._checkpoints.save(done)
+        saved = self._checkpoints.newest
+        if saved is None:
+            return f"{message}, with no state to resume from"
+        return f"{message}, to be resumed from load {saved.load:.6g}"
+
+    def _accept(self, newton: NewtonReport, seconds: float) -> None:
+        """Report a converged step, write its fields and save it if that is due.
+
+        Raises:
+            StopRequest: On all ranks, if one of them was asked to stop.
+        """
+        mechanics, step, load = self.mechanics, self._progress.step, self._progress.load
+        self.u.copy(self._converged)
+        with self._journal.timed("output"):
             min_J = mechanics.evaluate(self.u, self.newton.work)
             largest = np.linalg.norm(mechanics.u.array, axis=1).max(initial=0.0)
             report = StepReport(
@@ -247,39 +273,43 @@ class Run:
             )
             self._steps.append(report)
             self._warn_of_loose_end(report)
-            self._event("step_converged", **asdict(report))
+            self._journal.event("step_converged", **asdict(report))
             every = self.problem.output.every
             self._is_written = load >= 1.0 or (every > 0 and step % every == 0)
             if self._is_written:
-                self._write_fields(report)
+                self._write_fields()
             # Last, since all of the above is of the step that starts from the old history.
             mechanics.commit()
+        if load < 1.0:
+            self._journal.obey()
+            if self._checkpoints and self._checkpoints.is_due():
+                self._checkpoints.save(self._progress)
 
     def _warn_of_loose_end(self, report: StepReport) -> None:
         """Warn where the absolute bound ended a step long before forces were in balance."""
         newton = self.problem.solver.newton
         left, forces = report.newton.residual_norms[-1], self.mechanics.force_norm()
         if left > max(newton.rtol, LOOSE_END) * forces:
-            self._warn(
+            self._journal.warn(
                 f"step {report.step} ended because the residual ({left:.3g}) fell below "
                 f"solver.newton.atol, while loads and reactions are as small as {forces:.3g}: "
                 "lower atol, or choose units in which forces are larger"
             )
 
-    def _write_fields(self, report: StepReport) -> None:
-        started = time.perf_counter()
-        path = self._output.write(report.step, report.load)
-        self._event(
+    def _write_fields(self) -> None:
+        done, started = self._progress, time.perf_counter()
+        path = self._output.write(done.step, done.load)
+        self._journal.event(
             "fields",
-            step=report.step,
-            load=report.load,
+            step=done.step,
+            load=done.load,
             path=str(path.relative_to(self._run_folder)),
             seconds=time.perf_counter() - started,
         )
 
     def _newton_monitor(self, step: int) -> Callable[[int, float, int, float], None]:
         def monitor(iteration: int, residual: float, krylov_iterations: int, min_J: float) -> None:
-            self._event(
+            self._journal.event(
                 "newton",
                 step=step,
                 iteration=iteration,
@@ -287,38 +317,11 @@ class Run:
                 krylov_iterations=krylov_iterations,
                 min_J=min_J,
             )
-            if self.comm.allreduce(self._observer.request(), op=MPI.MAX) > Request.GO_ON:
-                raise StopRequest
+            self._journal.obey()
 
         return monitor
 
-    def _give_up(self, load: float, target: float, newton: NewtonReport) -> str:
-        """Return in words how far the solve came, why it ended and what to try."""
-        loading = self.problem.loading
-        if not loading.adaptive:
-            advice = "set loading.adaptive or more loading.steps"
-        elif load > 0.0 and self._is_limit_load():
-            advice = (
-                f"this looks like a limit load near {load:.4g} of 1: no equilibrium beyond it; "
-                "prescribe displacements instead of loads to follow the path"
-            )
-        else:
-            advice = (
-                "check loads, supports and units, refine the mesh where elements distort, or lower "
-                "loading.min_step"
-            )
-        return (
-            f"stopped at load {load:.6g} of 1; the step to {target:.6g} failed: {newton.message}. "
-            f"Try: {advice}."
-        )
-
-    def _is_limit_load(self) -> bool:
-        """Return whether only loads drive the body, so that equilibrium may cease to exist."""
-        prescribed = self.mechanics.prescribed_displacement(1.0)
-        moved = self.comm.allreduce(float(np.abs(prescribed).max(initial=0.0)), op=MPI.MAX)
-        return moved == 0.0
-
-    def _report(self, status: str, message: str) -> Report:
+    def _report(self, status: str, message: str, resumable: bool) -> Report:
         return Report(
             status=status,
             message=message,
@@ -331,7 +334,9 @@ class Run:
             timings={**self.timings, **self._logged_seconds()},
             memory_bytes=self._memory_bytes(),
             preconditioner=self.multigrid.statistics(),
-            warnings=tuple(self._warnings),
+            warnings=tuple(self._journal.warnings),
+            resumable=resumable,
+            resumed_from=self._resumed_from,
         )
 
     def _logged_seconds(self) -> dict[str, float]:
@@ -345,57 +350,3 @@ class Run:
         """Return the largest resident memory so far, summed over ranks."""
         kibibytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return int(self.comm.allreduce(1024 * kibibytes))
-
-    def _warn(self, message: str) -> None:
-        self._warnings.append(message)
-        self._event("warning", message=message)
-
-    def _event(self, kind: str, **values: Any) -> None:
-        if self.comm.rank == 0:
-            self._observer.event(kind, **values)
-
-    @contextmanager
-    def _timed(self, name: str) -> Iterator[None]:
-        started = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.timings[name] = self.timings.get(name, 0.0) + time.perf_counter() - started
-
-    @contextmanager
-    def _phase(self, name: str) -> Iterator[None]:
-        """Time a phase of the set-up and tell of it."""
-        started = time.perf_counter()
-        with self._timed(f"setup: {name}"):
-            yield
-        self._event("phase", name=name, seconds=time.perf_counter() - started)
-
-
-def _build_mesh(problem: Problem) -> Mesh:
-    """Return the mesh with those fields that the materials need."""
-    mesh = problem.mesh.build(problem.degree)
-    needed = {name for material in problem.materials.values() for name in material.fields}
-    for name in needed - set(mesh.fields):
-        raise ValueError(unknown_name("field of the mesh", name, mesh.fields))
-    return replace(mesh, fields={name: mesh.fields[name] for name in sorted(needed)})
-
-
-def _materials(problem: Problem, topology: Topology) -> list[tuple[RegionMaterial, Ints]]:
-    """Return the pairs of material and elements; regions of one material are one part."""
-    materials = problem.materials
-    of_region = [
-        materials[name] if name in materials else materials["all"] for name in topology.regions
-    ]
-    distinct = list({id(material): material for material in of_region}.values())
-    return [
-        (
-            material,
-            np.flatnonzero(
-                np.isin(
-                    topology.cell_regions,
-                    [r for r, other in enumerate(of_region) if other is material],
-                )
-            ),
-        )
-        for material in distinct
-    ]

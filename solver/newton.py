@@ -24,7 +24,7 @@ from elastane.solver.multigrid import Multigrid
 from elastane.solver.options import PREFIX, delete_unused, insert_options, refused_options, unused
 from elastane.solver.petsc_c import set_function_domain_error
 from elastane.solver.problem import SolverSettings
-from elastane.solver.report import NewtonReport
+from elastane.solver.report import Cause, NewtonReport
 
 #: First and largest linear tolerance when tolerances are adaptive: a rougher solution would save
 #: few Krylov iterations and cost a further Newton iteration.
@@ -33,12 +33,22 @@ FIRST_RTOL = 1e-2
 #: No linear solve is asked for more: rounding would keep it from getting there.
 SMALLEST_RTOL = 1e-10
 
+#: What the failures of a linear solver are, by PETSc's names, and what they mean.
+LINEAR_FAILURES = {
+    "DIVERGED_MAX_IT": (Cause.LINEAR_SLOW, "too slow, the preconditioner does not fit"),
+    "DIVERGED_DTOL": (Cause.LINEAR, "its residual grew"),
+    "DIVERGED_INDEFINITE_MAT": (
+        Cause.LINEAR_INDEFINITE,
+        "the tangent is not positive definite, as beyond a limit load or where a material is "
+        "unstable",
+    ),
+    "DIVERGED_INDEFINITE_PC": (Cause.LINEAR, "the preconditioner is not positive definite"),
+    "DIVERGED_NANORINF": (Cause.NOT_A_NUMBER, "a number of it is infinite or none"),
+    "DIVERGED_PCSETUP_FAILED": (Cause.LINEAR, "its preconditioner could not be built"),
+}
+
 #: Called after each iteration: iteration, residual norm, Krylov iterations, smallest det F.
 Monitor = Callable[[int, float, int, float], None]
-
-
-class StopRequest(Exception):  # noqa: N818 (not an error)
-    """Somebody asked the solve to stop between two iterations."""
 
 
 @dataclass
@@ -66,11 +76,11 @@ class Course:
         self.monitor(len(self.norms), norm, self.krylov[-1] if self.krylov else 0, min_J)
         self.norms.append(norm)
 
-    def report(self, converged: bool, reason: str, message: str) -> NewtonReport:
-        """Return the report at the end."""
-        return NewtonReport(
-            converged, reason, tuple(self.norms), tuple(self.krylov), message=message
-        )
+    def report(self, reason: str, why: tuple[Cause, str] | None) -> NewtonReport:
+        """Return the report at the end; `why` is the cause of a failure, in words too."""
+        cause, message = why or ("", "")
+        course = tuple(self.norms), tuple(self.krylov)
+        return NewtonReport(why is None, reason, *course, message=message, cause=cause)
 
 
 class Newton:
@@ -185,7 +195,7 @@ class Newton:
             mechanics.move_supports(load_fraction)
             reason = self.snes.getKSP().getConvergedReason()
             if reason < 0:
-                return course.report(False, _name(PETSc.KSP, reason), self._linear_failure())
+                return course.report(_name(PETSc.KSP, reason), self._linear_failure())
             # What counts is the residual before the linearised problem was solved.
             self._bound = max(self._atol, self._rtol * course.norms[0])
             rtol, iterations = 0.0, max(self._max_it - 1, 1)
@@ -204,7 +214,7 @@ class Newton:
             self.snes.solve(None, u)
         name = _name(PETSc.SNES, self.snes.getConvergedReason())
         converged = self.snes.getConvergedReason() > 0
-        return course.report(converged, name, "" if converged else self._why(name))
+        return course.report(name, None if converged else self._why(name))
 
     def _record(self, iteration: int, norm: float, course: Course) -> None:
         if not course.norms:
@@ -246,27 +256,34 @@ class Newton:
             return False
         return self._multigrid.rule.failed()
 
-    def _why(self, reason: str) -> str:
-        """Return in words why the iteration failed, and what to try."""
+    def _why(self, reason: str) -> tuple[Cause, str]:
+        """Return why the iteration failed, and that in words."""
         if not self._min_J > 0.0:
             cell, (x, y, z) = self._mechanics.worst_cell()
-            return (
+            return Cause.INVERTED, (
                 f"an element was turned inside out (det F {self._min_J:.3g} in cell {cell} around "
                 f"({x:.4g}, {y:.4g}, {z:.4g}))"
             )
         if "LINEAR_SOLVE" in reason:
             return self._linear_failure()
         if "MAX_IT" in reason:
-            return f"no convergence in {self._max_it} iterations"
+            return Cause.ITERATIONS, f"no convergence in {self._max_it} iterations"
         if "LINE_SEARCH" in reason:
-            return "the line search found no smaller residual"
+            return Cause.LINE_SEARCH, "the line search found no smaller residual"
         if "NAN" in reason:
-            return "the residual is not a number"
-        return f"Newton's method ended with {reason}"
+            return Cause.NOT_A_NUMBER, "the residual is not a number"
+        return Cause.OTHER, f"Newton's method ended with {reason}"
 
-    def _linear_failure(self) -> str:
-        reason = _name(PETSc.KSP, self.snes.getKSP().getConvergedReason())
-        return f"the linear solver failed ({reason})"
+    def _linear_failure(self) -> tuple[Cause, str]:
+        """Return why the linear solver failed, which it is, and what that means."""
+        ksp = self.snes.getKSP()
+        reason = _name(PETSc.KSP, ksp.getConvergedReason())
+        cause, meaning = LINEAR_FAILURES.get(reason, (Cause.LINEAR, "it broke down"))
+        coarse = self._settings.multigrid.coarse
+        return cause, (
+            f"the linear solver failed ({reason}) in iteration {ksp.getIterationNumber()} of "
+            f"{ksp.getType()} with p-multigrid and {coarse} on degree 1: {meaning}"
+        )
 
 
 def _name(kind: Any, reason: int) -> str:

@@ -14,7 +14,7 @@ Layouts, fixed by the generated QFunctions (`elastane.materials.compiler`):
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -373,6 +373,11 @@ class Body:
                 total += float(energy.sum())
         return total
 
+    def volume_ratios(self, space: Space, part: Part, elements: slice, u: CeedVector) -> Floats:
+        """Return J = det F at the points of a range of elements, shape (num_elements, points)."""
+        values = self._at_points(space, part, elements, u, "diagnostics", 9)
+        return values[:, 7] / values[:, 0]
+
     def commit_history(self, space: Space, u: CeedVector, load_fraction: float) -> None:
         """Make the displacement u at a load fraction the end of a converged step.
 
@@ -382,6 +387,20 @@ class Body:
             for elements in ranges(len(part.elements)) if part.history.size else ():
                 history = self._at_points(space, part, elements, u, "update", part.history.shape[2])
                 part.replace("history", elements, history)
+        self._converged_load = load_fraction
+        self._num_commits += 1
+        self.set_load(load_fraction)
+
+    def restore_history(self, histories: Sequence[Floats], load_fraction: float) -> None:
+        """Go back to the end of an earlier converged step; the opposite of `commit_history`.
+
+        Args:
+            histories: What the material of each part remembers, shape (num_elements, points,
+                components).
+            load_fraction: The load fraction of that step.
+        """
+        for part, values in zip(self.parts, histories, strict=True):
+            part.replace("history", slice(0, len(part.elements)), values.transpose(0, 2, 1))
         self._converged_load = load_fraction
         self._num_commits += 1
         self.set_load(load_fraction)

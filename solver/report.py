@@ -2,7 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
+
+
+class Cause(StrEnum):
+    """Why a load step failed."""
+
+    INVERTED = "inverted"
+    ITERATIONS = "iterations"
+    LINE_SEARCH = "line search"
+    LINEAR_SLOW = "linear solver too slow"
+    LINEAR_INDEFINITE = "tangent indefinite"
+    LINEAR = "linear solver"
+    NOT_A_NUMBER = "not a number"
+    OTHER = "other"
 
 
 @dataclass(frozen=True)
@@ -15,7 +29,8 @@ class NewtonReport:
         residual_norms: Norms of the residual, one more than iterations; the first is that of the
             linearised problem at the start of the step.
         krylov_iterations: Krylov iterations of each Newton iteration.
-        message: In words, when it did not converge: what failed, where, and what to try.
+        message: In words, when it did not converge: what failed and where.
+        cause: When it did not converge, one of `Cause`.
     """
 
     converged: bool
@@ -23,6 +38,7 @@ class NewtonReport:
     residual_norms: tuple[float, ...]
     krylov_iterations: tuple[int, ...]
     message: str = ""
+    cause: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,7 +95,7 @@ class Report:
         level_dofs: Unknowns of each multigrid level, from coarse to fine.
         ranks: Number of MPI ranks.
         backend: The libCEED resource that was used.
-        steps: The converged load steps.
+        steps: The load steps that converged, in a resumed run those since then.
         timings: Seconds of each phase: setup, solve, output, and finer ones.
         memory_bytes: Largest resident memory, summed over ranks.
         preconditioner: What the preconditioner did: rebuilds and their reasons, the degree of its
