@@ -72,6 +72,11 @@ class RunFolder:
         return self.root / "submission.json"
 
     @property
+    def sends(self) -> Path:
+        """Return the folder with a file for each time that a submission was sent."""
+        return self.root / "sends"
+
+    @property
     def batch_script(self) -> Path:
         """Return the script that a scheduler runs."""
         return self.root / "batch.sh"
@@ -110,7 +115,8 @@ class RunFolder:
         return (
             self.job, self.result, self.history, self.events, self.log, self.traceback,
             self.generated, self.fields, self.series("vtu"), self.series("vtkhdf"),
-            self.status, self.submission, self.batch_script, self.claims, self.cancelled,
+            self.status, self.submission, *self.root.glob("submission-*.json"), self.sends,
+            self.batch_script, self.claims, self.cancelled,
             self.checkpoints, self.provenance, self.worst_points,
         )  # fmt: skip
 

@@ -8,6 +8,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 LAYERS = ("solver", "materials", "meshes", "jobs", "benchmarks")
+#: The batch script and the site profiles: a package of files without modules.
+DATA = "slurm"
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
 
 
@@ -21,14 +23,14 @@ def test_every_package_is_listed() -> None:
         for layer in LAYERS
         for init in (ROOT / layer).rglob("__init__.py")
     }
-    assert set(SETTINGS["packages"]) == found
+    assert set(SETTINGS["packages"]) == found | {f"elastane.{DATA}"}
 
 
 def test_every_layer_has_its_folder() -> None:
-    assert SETTINGS["package-dir"] == {f"elastane.{layer}": layer for layer in LAYERS}
+    assert SETTINGS["package-dir"] == {f"elastane.{layer}": layer for layer in (*LAYERS, DATA)}
 
 
-@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("layer", [*LAYERS, DATA])
 def test_every_file_beside_the_modules_is_package_data(layer: str) -> None:
     patterns = SETTINGS["package-data"]
     tracked = subprocess.run(
@@ -42,7 +44,9 @@ def test_every_file_beside_the_modules_is_package_data(layer: str) -> None:
         if path.suffix == ".py":
             continue
         package = next(
-            parent for parent in path.parents if (ROOT / parent / "__init__.py").exists()
+            parent
+            for parent in path.parents
+            if (ROOT / parent / "__init__.py").exists() or parent == PurePath(DATA)
         )
         wanted = [*patterns["*"], *patterns.get(package_of(package), [])]
         inside = path.relative_to(package)

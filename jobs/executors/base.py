@@ -23,6 +23,8 @@ class JobRequest:
         site: Name of the site profile; None to choose by host.
         after: Run folders that must have converged before it starts.
         hold: Whether it waits to be released.
+        tasks: 0 for a single run; else the folder holds that many, 0001, 0002 and so on, each a
+            job of the same size.
     """
 
     folder: Path
@@ -35,6 +37,7 @@ class JobRequest:
     site: str | None = None
     after: tuple[Path, ...] = ()
     hold: bool = False
+    tasks: int = 0
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,14 @@ class Executor(ABC):
     @abstractmethod
     def cancel(self, job_id: str) -> None:
         """End a job, or take it from the queue; one that has ended is no error.
+
+        Raises:
+            SilentError: If it does not answer.
+        """
+
+    @abstractmethod
+    def release(self, job_id: str) -> None:
+        """Let a job start that was held back; one that was not is no error.
 
         Raises:
             SilentError: If it does not answer.
