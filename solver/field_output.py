@@ -62,6 +62,7 @@ class FieldOutput:
             points=self._at_points(space.X),
             cells=space.numbers[space.nodes],
             cell_regions=topology.cell_regions,
+            units=output.units,
         )
         comm = space.dm.comm.tompi4py()
         self._format = FORMATS[output.format](run_folder, comm, mesh, resume)

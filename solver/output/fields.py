@@ -16,21 +16,23 @@ class Field:
     Attributes:
         components: Names of the components, in the order in which they are stored.
         meaning: What it is, and its unit.
+        dimension: Dimension of the values, a name in `Output.units`; empty for a ratio.
     """
 
     components: tuple[str, ...]
     meaning: str
+    dimension: str = ""
 
 
 #: VTK's order of the components of a symmetric tensor.
 SYMMETRIC = ("xx", "yy", "zz", "xy", "yz", "xz")
 
 FIELDS = {
-    "displacement": Field(("x", "y", "z"), "displacement u, in the unit of length"),
-    "cauchy_stress": Field(SYMMETRIC, "Cauchy stress σ, force per current area"),
-    "von_mises_stress": Field(("",), "von Mises stress of σ, force per current area"),
+    "displacement": Field(("x", "y", "z"), "displacement u, in the unit of length", "length"),
+    "cauchy_stress": Field(SYMMETRIC, "Cauchy stress σ, force per current area", "stress"),
+    "von_mises_stress": Field(("",), "von Mises stress of σ, force per current area", "stress"),
     "J": Field(("",), "volume ratio det F, dimensionless"),
-    "strain_energy_density": Field(("",), "strain energy ψ per initial volume"),
+    "strain_energy_density": Field(("",), "strain energy ψ per initial volume", "stress"),
 }
 
 #: Names that stand for arrays of the materials, one or more for each of the parameters chosen.
@@ -84,6 +86,11 @@ def component_names(name: str, num_components: int) -> tuple[str, ...]:
     if name in FIELDS:
         return FIELDS[name].components
     return ("x", "y", "z") if num_components == 3 else ("",)
+
+
+def unit_of(name: str, units: Mapping[str, str]) -> str:
+    """Return the symbol of the unit of a field, given those of dimensions; empty if unknown."""
+    return units.get(FIELDS[name].dimension, "") if name in FIELDS else ""
 
 
 def von_mises_stress(cauchy_stress: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,12 +29,14 @@ class OutputMesh:
         cells: Node numbers of the cells of this rank in tensor order (ξ₁ fastest), shape
             (num_local_cells, (degree + 1)³).
         cell_regions: Region number of each of these cells.
+        units: Symbols of units by dimension, which label the fields; none where they are unknown.
     """
 
     degree: int
     points: Floats
     cells: Ints
     cell_regions: Ints
+    units: Mapping[str, str] = field(default_factory=dict)
 
 
 class OutputFormat(ABC):

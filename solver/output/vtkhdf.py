@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from elastane.solver.output.fields import unit_of
 from elastane.solver.output.format import Floats, OutputFormat, OutputMesh
 from elastane.solver.output.hdf5_file import open_hdf5
 from elastane.solver.output.parallel_file import written_aside
@@ -74,6 +75,8 @@ class VtkhdfFormat(OutputFormat):
                 append(steps, name, start)
             for name, values in fields.items():
                 start = append(root, f"PointData/{name}", values)
+                if unit := unit_of(name, self._mesh.units):
+                    root[f"PointData/{name}"].attrs["units"] = unit
                 append(steps, f"PointDataOffsets/{name}", start)
             append(steps, "Values", load)
             steps.attrs["NSteps"] = len(steps["Values"])
@@ -107,6 +110,7 @@ def gathered_mesh(mesh: OutputMesh, comm: "Intracomm") -> OutputMesh:
         gathered(mesh.points, comm),
         gathered(mesh.cells, comm),
         gathered(mesh.cell_regions, comm),
+        mesh.units,
     )
 
 

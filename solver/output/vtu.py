@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from itertools import accumulate, chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from xml.sax.saxutils import escape
 
 import numpy as np
 from numpy.typing import NDArray
 
-from elastane.solver.output.fields import FIELDS, component_names
+from elastane.solver.output.fields import FIELDS, component_names, unit_of
 from elastane.solver.output.format import Floats, OutputFormat, OutputMesh
 from elastane.solver.output.parallel_file import Block, write_together
 from elastane.solver.output.partition import Partition
@@ -38,6 +39,7 @@ HEAD = """\
 <AppendedData encoding="raw">
 _"""
 TAIL = b"\n</AppendedData>\n</VTKFile>\n"
+LABEL = '<InformationKey name="UNITS_LABEL" location="vtkDataArray">{}</InformationKey>'
 TYPES = {"<f8": "Float64", "<i8": "Int64", "|u1": "UInt8"}
 LENGTH_BYTES = 8  # of the UInt64 in front of each array
 
@@ -74,7 +76,7 @@ def write_vtu(
     sections = {
         "Points": [Array("Points", mesh.points, points, FIELDS["displacement"].components)],
         "Cells": list(cell_arrays(mesh, cells)),
-        "PointData": list(point_arrays(point_fields, points)),
+        "PointData": list(point_arrays(point_fields, points, mesh.units)),
         "CellData": [Array("region", mesh.cell_regions, cells)],
     }
     arrays = list(chain.from_iterable(sections.values()))
@@ -108,10 +110,13 @@ def cell_arrays(mesh: OutputMesh, cells: Partition) -> Iterator["Array"]:
     yield Array("types", np.full(num_cells, cell_type(mesh.degree), np.uint8), cells)
 
 
-def point_arrays(fields: Mapping[str, Floats], points: Partition) -> Iterator["Array"]:
+def point_arrays(
+    fields: Mapping[str, Floats], points: Partition, units: Mapping[str, str]
+) -> Iterator["Array"]:
     """Yield the fields at the points."""
     for name, values in fields.items():
-        yield Array(name, values, points, component_names(name, values.shape[1]))
+        components = component_names(name, values.shape[1])
+        yield Array(name, values, points, components, unit_of(name, units))
 
 
 @dataclass(frozen=True)
@@ -123,12 +128,14 @@ class Array:
         rows: The rows of this rank.
         partition: Where they stand among those of all ranks.
         components: Names of the columns.
+        unit: Symbol of their unit, which VTK calls a label; empty if it is unknown.
     """
 
     name: str
     rows: NDArray[Any]
     partition: Partition
     components: tuple[str, ...] = ("",)
+    unit: str = ""
 
     @property
     def row_bytes(self) -> int:
@@ -145,10 +152,11 @@ class Array:
         columns = f' NumberOfComponents="{len(self.components)}"'
         columns += "".join(f' ComponentName{i}="{c}"' for i, c in enumerate(self.components) if c)
         kind = TYPES[self.rows.dtype.str]
-        return (
+        head = (
             f'<DataArray type="{kind}" Name="{self.name}"{columns} '
-            f'format="appended" offset="{offset}"/>'
+            f'format="appended" offset="{offset}"'
         )
+        return f"{head}>{LABEL.format(escape(self.unit))}</DataArray>" if self.unit else f"{head}/>"
 
     def block(self, offset: int) -> Block:
         """Return the rows of this rank and where they go, for an array that starts at `offset`."""

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -91,9 +91,10 @@ def write(
     comm: MPI.Intracomm = MPI.COMM_SELF,
     resume: bool = False,
     first_step: int = 1,
+    units: Mapping[str, str] | None = None,
 ) -> None:
     mesh, parameters = block(degree, comm)
-    mesh = OutputMesh(degree, body(parameters), mesh.cells, mesh.cell_regions)
+    mesh = OutputMesh(degree, body(parameters), mesh.cells, mesh.cell_regions, units or {})
     output = FORMATS[kind](folder, comm, mesh, resume)
     for step, load in enumerate(loads, first_step):
         output.write(step, load, polynomials(parameters, degree, load))
@@ -203,6 +204,38 @@ def test_every_component_has_its_name(tmp_path: Path) -> None:
         array = data.GetArray(name)
         names = tuple(array.GetComponentName(c) or "" for c in range(len(field.components)))
         assert names == field.components
+
+
+UNITS = {"length": "mm", "stress": "N/mm^2"}
+LABELS = {
+    "displacement": "mm",
+    "cauchy_stress": "N/mm^2",
+    "von_mises_stress": "N/mm^2",
+    "J": None,
+    "strain_energy_density": "N/mm^2",
+}
+
+
+def test_vtu_labels_its_fields_with_units_that_change_no_name_or_value(tmp_path: Path) -> None:
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "labelled").mkdir()
+    write("vtu", tmp_path / "plain", 2)
+    write("vtu", tmp_path / "labelled", 2, units=UNITS)
+    plain, labelled = (read_vtu(tmp_path / name)[1.0] for name in ("plain", "labelled"))
+    for name, values in fields(plain).items():
+        assert np.array_equal(fields(labelled)[name], values)
+        array = labelled.GetPointData().GetAbstractArray(name)
+        label = array.UNITS_LABEL()
+        has = array.HasInformation() and array.GetInformation().Has(label)
+        assert (array.GetInformation().Get(label) if has else None) == LABELS[name]
+
+
+def test_vtkhdf_keeps_the_units_of_its_fields_as_attributes(tmp_path: Path) -> None:
+    write("vtkhdf", tmp_path, 2, units=UNITS)
+    with h5py.File(tmp_path / "fields.vtkhdf") as file:
+        data = file["VTKHDF/PointData"]
+        assert {name: data[name].attrs.get("units") for name in data} == LABELS
+    assert set(fields(read_vtkhdf(tmp_path)[1.0])) == set(LABELS)
 
 
 def test_cells_know_their_region(kind: str, tmp_path: Path) -> None:
