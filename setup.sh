@@ -14,8 +14,11 @@ VENV=$(realpath -m "${ELASTANE_VENV:-.venv}")
 CACHE=$(realpath -m "${ELASTANE_CACHE:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/elastane}")
 STAMP=$VENV/elastane-setup # beside what it speaks of, so that both go together
 LOGS=build/setup
+POLICY=${ELASTANE_POLICY:-/usr/sbin/policy-rc.d} # forbids packages to start their daemons
 
 PACKAGES=(build-essential libopenmpi-dev openmpi-bin libhypre-dev libopenblas-dev libptscotch-dev)
+# For tests on a real scheduler and of pages; apart from the others, on which PETSc's wheels depend.
+TEST_PACKAGES=(slurm-wlm munge chromium)
 PETSC_VERSION=3.21.6 # the newest that takes Debian 12's hypre 2.26
 PETSC_OPTIONS="--with-debugging=0 --with-fc=0 --with-x=0
     --with-hypre=1 --with-hypre-include=/usr/include/hypre --with-hypre-lib=-lHYPRE
@@ -82,21 +85,35 @@ processor() {
 } 2> /dev/null
 
 install_packages() {
-    local missing=() package
+    local missing=() for_tests=() package
     for package in "${PACKAGES[@]}" $(python_packages); do
         is_installed "$package" || missing+=("$package")
     done
-    if ((${#missing[@]} == 0)); then
+    for package in "${TEST_PACKAGES[@]}"; do
+        is_installed "$package" || for_tests+=("$package")
+    done
+    if ((${#missing[@]} + ${#for_tests[@]} == 0)); then
         return
     fi
     if (($(id -u) != 0)); then
-        printf 'These Debian packages are missing: %s\n' "${missing[*]}"
-        printf 'Install them as root, then try again:\n\n    apt-get install %s\n' "${missing[*]}"
-        return 1
+        if ((${#missing[@]})); then
+            printf 'These Debian packages are missing: %s\n' "${missing[*]}"
+            printf 'Install them as root, then try again:\n\n    apt-get install %s\n' "${missing[*]}"
+            return 1
+        fi
+        printf 'Tests that need these packages will be skipped: %s\n' "${for_tests[*]}"
+        return
     fi
     export DEBIAN_FRONTEND=noninteractive
     apt-get update || true # the lists that are there may do
-    apt-get install --yes --no-install-recommends -o DPkg::Lock::Timeout=300 "${missing[@]}"
+    # Packages with daemons would start them; the tests start their own.
+    if ((${#for_tests[@]})) && ! exists "$POLICY"; then
+        printf '#!/bin/sh\nexit 101\n' > "$POLICY"
+        chmod +x "$POLICY"
+        trap 'rm -f "$POLICY"' EXIT
+    fi
+    apt-get install --yes --no-install-recommends -o DPkg::Lock::Timeout=300 \
+        "${missing[@]}" "${for_tests[@]}"
 }
 
 is_installed() {

@@ -32,7 +32,8 @@ PROGRAMS = {
     "python3.11": PYTHON,
     "gcc": '#!/bin/bash\necho "$PROCESSOR"\n',
     "id": '#!/bin/bash\necho "$USER_NUMBER"\n',
-    "apt-get": '#!/bin/bash\necho "apt-get $*" >> "$CALLS"\n',
+    "apt-get": '#!/bin/bash\necho "apt-get $*" >> "$CALLS"\n'
+    '[[ ! -x $ELASTANE_POLICY ]] || echo "forbidden" >> "$CALLS"\n',
     "dpkg-query": '#!/bin/bash\n[[ " $MISSING " == *" ${@: -1} "* ]] || printf installed\n',
 }
 
@@ -53,6 +54,7 @@ class Checkout:
             "MISSING": "",
             "PROCESSOR": "-march=skylake",
             "USER_NUMBER": "1000",
+            "ELASTANE_POLICY": str(self.folder / "policy-rc.d"),
         }
         return subprocess.run(
             [self.folder / "setup.sh"],
@@ -160,6 +162,32 @@ def test_root_installs_the_missing_packages_only(checkout: Checkout) -> None:
     assert update == "apt-get update"
     assert install.endswith(" libhypre-dev")
     assert "openmpi" not in install
+
+
+def test_a_user_without_slurm_can_do_all_but_its_tests(checkout: Checkout) -> None:
+    told = checkout.setup(MISSING="slurm-wlm munge")
+    assert told.returncode == 0, told.stderr
+    log = checkout.folder / "build" / "setup" / "Debian-packages.log"
+    assert "will be skipped: slurm-wlm munge" in log.read_text()
+    assert not any(call.startswith("apt-get") for call in checkout.calls())
+
+
+def test_slurm_is_installed_without_starting_its_daemons(checkout: Checkout) -> None:
+    assert checkout.setup(MISSING="slurm-wlm", USER_NUMBER="0").returncode == 0
+    calls = checkout.calls()
+    install = next(call for call in calls if "install --yes" in call)
+    assert install.endswith(" slurm-wlm")
+    assert calls[calls.index(install) + 1] == "forbidden"
+    assert not (checkout.folder / "policy-rc.d").exists()
+
+
+def test_other_test_packages_do_not_build_petsc_anew(checkout: Checkout) -> None:
+    checkout.setup(MISSING="slurm-wlm")
+    checkout.calls()
+    script = checkout.folder / "setup.sh"
+    script.write_text(script.read_text().replace("slurm-wlm munge", "slurm-wlm munge another"))
+    assert checkout.setup().returncode == 0
+    assert checkout.built() == []
 
 
 def test_a_folder_that_is_no_environment_is_left_alone(checkout: Checkout) -> None:
