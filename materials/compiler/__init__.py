@@ -7,8 +7,8 @@
                 materials that remember
     check       Enzyme against JAX, Taylor, symmetry, rotations, 50 digits (`evaluate`); any doubt
                 refuses
-    split       what the residual stores for the Jacobian; `accumulate` shortens the tangent before,
-                `factor` after
+    split       what the residual stores for the Jacobian; `accumulate` or `eliminate` shortens the
+                tangent before, `factor` after
     emit        libCEED QFunctions (`qfunctions`) as straight-line scalar C99
 
 `pipeline.compile_material` calls them in this order.  `build.compile_apart` does so in a process of

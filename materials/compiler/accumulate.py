@@ -50,7 +50,7 @@ def accumulate(graph: Graph, dP: Sequence[int], limit: int) -> tuple[int, ...]:
         if node not in tangent:
             return node
         if node not in written:
-            written[node] = _write(graph, combinations[node])
+            written[node] = write_out(graph, combinations[node])
         return written[node]
 
     for node in nodes:
@@ -60,7 +60,7 @@ def accumulate(graph: Graph, dP: Sequence[int], limit: int) -> tuple[int, ...]:
         if entry.operation == "input":
             combinations[node] = {node: graph.constant(1.0)}
             continue
-        combination = _combine(graph, node, tangent, combinations)
+        combination = combine(graph, node, tangent, combinations)
         of_inputs = all(graph.nodes[basis].operation == "input" for basis in combination)
         if len(combination) > (1 if of_inputs else limit):
             basis = graph.operation(entry.operation, *(write(x) for x in entry.operands))
@@ -69,10 +69,17 @@ def accumulate(graph: Graph, dP: Sequence[int], limit: int) -> tuple[int, ...]:
     return tuple(write(node) for node in dP)
 
 
-def _combine(
+def combine(
     graph: Graph, node: int, tangent: set[int], combinations: dict[int, Combination]
 ) -> Combination:
-    """Return a tangent node as a combination, from the combinations of its operands."""
+    """Return a tangent node as a combination, from the combinations of its operands.
+
+    Args:
+        graph: The graph, to which coefficients are added.
+        node: An operation that is linear in the operands that are in `tangent`.
+        tangent: Nodes that depend on dH.
+        combinations: The combination of each operand in `tangent`.
+    """
     entry = graph.nodes[node]
     x, *rest = entry.operands
 
@@ -107,7 +114,7 @@ def _combine(
     return {basis: c for basis, c in result.items() if graph.value(c) != 0}
 
 
-def _write(graph: Graph, combination: Combination) -> int:
+def write_out(graph: Graph, combination: Combination) -> int:
     """Return the node of a combination, nodes of equal coefficient added first."""
     groups: dict[int, list[int]] = {}
     for basis, coefficient in combination.items():

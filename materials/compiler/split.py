@@ -25,6 +25,7 @@ from scipy.sparse.csgraph import (  # type: ignore[import-untyped]
 )
 
 from elastane.materials.compiler.accumulate import LIMITS, accumulate, depends_on
+from elastane.materials.compiler.eliminate import eliminate
 from elastane.materials.compiler.factor import SHARE_AT, factor
 from elastane.materials.compiler.formulas import Formulas
 from elastane.materials.compiler.graph import Graph
@@ -37,7 +38,7 @@ STORAGE_COST = 30
 #: A state is stored once and used in so many applications of the Jacobian, or more.
 JACOBIANS_PER_RESIDUAL = 20
 
-#: Stored numbers above which another way to choose between branches is tried.
+#: Stored numbers above which elimination and another way to choose between branches are tried.
 MUCH_STORED = 30
 
 #: Variants of the tangent that are worth the time to factor them; of one with more nodes than
@@ -91,7 +92,10 @@ def _promising(formulas: Formulas) -> list[Split]:
     """Return the cheapest splits before any factoring, as many as are worth the time to factor."""
     graph = formulas.graph
     variants = [formulas.dP] + [accumulate(graph, formulas.dP, limit) for limit in LIMITS]
-    splits = sorted((cut(graph, dP) for dP in variants), key=_price_in(formulas))
+    price = _price_in(formulas)
+    splits = sorted((cut(graph, dP) for dP in variants), key=price)
+    if len(splits[0].stored) > MUCH_STORED:
+        splits = sorted([cut(graph, eliminate(graph, formulas.dP)), *splits], key=price)
     nodes = graph.live(formulas.dP)
     is_long = len(nodes) > LONG_TANGENT and not _given(graph, formulas.dP)
     return splits[: 1 if is_long else NUM_PROMISING]

@@ -13,6 +13,7 @@ import pytest
 from elastane.materials import MODELS
 from elastane.materials.compiler.native import build_library
 from elastane.materials.kernels import GENERATED, find_kernels, read_kernels
+from elastane.materials.model import Choices
 from elastane.materials.points import PointKernels
 from tests.materials.conftest import Array, Compiled
 
@@ -149,11 +150,18 @@ def test_the_jacobian_calls_no_dear_functions(compiled: Compiled) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "num_stored", "flops"),
-    [("linear", 0, 16), ("neo-hookean", 11, 123), ("mooney-rivlin", 11, 303)],
+    ("name", "choices", "num_stored", "flops"),
+    [
+        ("linear", {}, 0, 16),
+        ("neo-hookean", {}, 11, 123),
+        ("mooney-rivlin", {}, 11, 303),
+        ("holzapfel-gasser-ogden", {"families": 2}, 22, 504),
+    ],
 )
-def test_the_cost_of_the_tangent_does_not_grow(name: str, num_stored: int, flops: int) -> None:
-    kernels = find_kernels(MODELS[name])
+def test_the_cost_of_the_tangent_does_not_grow(
+    name: str, choices: Choices, num_stored: int, flops: int
+) -> None:
+    kernels = find_kernels(MODELS[name], choices)
     assert kernels.num_stored <= num_stored
     assert kernels.manifest["material_flops"]["jacobian"] <= flops
 

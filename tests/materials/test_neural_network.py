@@ -13,9 +13,10 @@ import pytest
 from numpy.typing import NDArray
 
 from elastane.materials import Material, find_or_load
-from elastane.materials.compiler import pipeline
+from elastane.materials.compiler import pipeline, split
 from elastane.materials.compiler.evaluate import DIGITS, evaluate, evaluate_exactly
 from elastane.materials.compiler.formulas import Formulas
+from elastane.materials.compiler.operations import LARGEST_BODY
 from elastane.materials.files import MaterialFileError
 from elastane.materials.kernels import source_hash
 from elastane.materials.network_file import read_network
@@ -280,6 +281,22 @@ def test_the_gate_passes(network: Material, formulas: Formulas) -> None:
     errors = pipeline.check_derivatives(network, {}, formulas, independent)
     assert errors["rest stores no energy and no stress"] == 0.0
     assert errors["doubles keep the digits"] < 1e-13
+
+
+@pytest.mark.parametrize("hidden", [(4, 3), (8, 8)], ids=str)
+def test_the_cost_of_the_tangent_does_not_grow_with_the_network(
+    tmp_path: Path, hidden: tuple[int, ...]
+) -> None:
+    """It sees no neurons, only second derivatives by invariants; the residual finds room for them.
+
+    The numbers are those of today: they may fall.
+    """
+    formulas = pipeline.enzyme_formulas(material_of(tmp_path / "net.npz", weights(*hidden)), {})
+    formulas, choice = split.divide(formulas)
+    graph = formulas.graph
+    assert len(choice.stored) <= 29
+    assert split.count_flops(graph, split.jacobian_nodes(graph, choice)) <= 513
+    assert len(graph.live((*formulas.P, *choice.stored))) <= 0.75 * LARGEST_BODY
 
 
 def test_the_energy_is_that_of_a_plain_forward_pass(formulas: Formulas, large: Array) -> None:
