@@ -1,38 +1,13 @@
 """Shows a run while it goes on: a line that renews itself on a terminal, else a line per step."""
 
-import json
 import shutil
 import time
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, TextIO
 
+from elastane.jobs.pace import Pace
+
 CLEAR_LINE = "\r\x1b[2K"
-
-
-class EventTail:
-    """Reads events.jsonl while it is being written.
-
-    Args:
-        path: The file, which need not exist yet.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._offset = 0
-
-    def new_events(self) -> Iterator[dict[str, Any]]:
-        """Yield the events since the last call; half a line waits for its other half."""
-        try:
-            with self._path.open("rb") as stream:
-                stream.seek(self._offset)
-                content = stream.read()
-        except FileNotFoundError:
-            return
-        complete = content[: content.rfind(b"\n") + 1]
-        self._offset += len(complete)
-        for line in complete.splitlines():
-            yield json.loads(line)
 
 
 class Progress:
@@ -47,6 +22,8 @@ class Progress:
         self._live = stream.isatty()
         self._started = time.monotonic()
         self._step: Mapping[str, Any] = {}
+        self._pace = Pace()
+        self._rest: float | None = None
         self._first_residual = 0.0
         self._krylov_iterations = 0
         self._state = "starting"
@@ -58,11 +35,14 @@ class Progress:
             "step_failed": self._step_failed,
             "step_converged": self._step_converged,
             "warning": self._warning,
+            "resumed": self._resumed,
+            "checkpoint_refused": self._checkpoint_refused,
         }
 
     def show(self, event: Mapping[str, Any]) -> None:
         """Take note of an event."""
         handler = self._handlers.get(event["event"])
+        self._rest = self._pace.rest(event)
         if handler is not None:
             handler(event)
 
@@ -121,15 +101,26 @@ class Progress:
         self._say(f"{self._step_text()} failed: {event['message'] or event['reason']}")
 
     def _step_converged(self, event: Mapping[str, Any]) -> None:
-        krylov = event["newton"]["krylov_iterations"]
+        newton = event["newton"]
+        krylov = newton["krylov_iterations"]
+        attempt = f", attempt {self._step['attempt']}" if self._step.get("attempt", 1) > 1 else ""
+        rest = "" if self._rest is None or event["load"] >= 1.0 else f", {in_time(self._rest)} left"
         self._say(
-            f"step {event['step']} · load {event['load']:.4g} · {len(krylov)} Newton, "
-            f"{sum(krylov)} Krylov iterations · energy {event['strain_energy']:.9g} · "
-            f"{in_time(event['seconds'])}"
+            f"step {event['step']}{attempt} · load {event['load']:.4g} · {len(krylov)} Newton, "
+            f"{sum(krylov)} Krylov iterations · residual {newton['residual_norms'][-1]:.1e} · "
+            f"min J {event['min_J']:.3g} · energy {event['strain_energy']:.9g} · "
+            f"{in_time(event['seconds'])}{rest}"
         )
 
     def _warning(self, event: Mapping[str, Any]) -> None:
         self._say(f"warning: {event['message']}")
+
+    def _resumed(self, event: Mapping[str, Any]) -> None:
+        if event["step"] > 0:
+            self._say(f"resumed after step {event['step']} at load {event['load']:.4g}")
+
+    def _checkpoint_refused(self, event: Mapping[str, Any]) -> None:
+        self._say(f"warning: a checkpoint is not used: {event['why']}")
 
 
 def in_time(seconds: float) -> str:

@@ -130,6 +130,20 @@ def end_result(path: Path, status: Status, message: str) -> None:
         write_result(path, result)
 
 
+def reopen_result(path: Path) -> None:
+    """Mark a result as that of a run that goes on; its steps stay.  Without one there is nothing.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    try:
+        result = read_result(path)
+    except (OSError, ValueError):
+        return
+    if result["status"] != Status.RUNNING.value:
+        write_result(path, {**result, "status": Status.RUNNING.value, "message": ""})
+
+
 def add_warnings(path: Path, warnings: Sequence[str]) -> None:
     """Put warnings that were known before the solve in front of those in a result."""
     if warnings:

@@ -1,5 +1,6 @@
 """`elastane run`: checks a job, starts its worker, shows its progress and tells how it ended."""
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -7,16 +8,22 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
 
+from elastane.jobs import attempt, claims
+from elastane.jobs.attempt import Heartbeat
 from elastane.jobs.check import check_job
+from elastane.jobs.event_log import EventTail
 from elastane.jobs.job import Job
 from elastane.jobs.launchers import Launch, launch_worker
+from elastane.jobs.liveness import require_idle
 from elastane.jobs.material_verdicts import require_verdicts
 from elastane.jobs.paths import RunFolder, claim_run_folder, new_run_folder
-from elastane.jobs.progress import EventTail, Progress, in_time
+from elastane.jobs.progress import Progress, in_time
+from elastane.jobs.provenance import write_provenance
 from elastane.jobs.result import (
     add_warnings,
     empty_result,
@@ -25,7 +32,11 @@ from elastane.jobs.result import (
     write_result,
     write_text,
 )
-from elastane.jobs.states import EXIT_CODES, ExitCode, Status
+from elastane.jobs.states import EXIT_CODES, ExitCode, RunState, Status
+from elastane.jobs.status_file import RunStatus, write_status
+
+LIBC = ctypes.CDLL(None)
+PR_SET_PDEATHSIG = 1
 
 POLL_SECONDS = 0.1
 #: A solve stops between two Newton iterations; after so long it is stopped by force.
@@ -59,6 +70,7 @@ def run_job(
         JobFileError: If the job is not sound; nothing is written then.
         MaterialFailsError: If a material fails its check; nothing is written then.
         RunFolderError: If the run folder cannot be used.
+        RunningElsewhereError: If a copy of the run in `output` may be alive.
         MissingDependencyError: If something that a solve needs is missing.
     """
     checked = check_job(path)
@@ -69,6 +81,8 @@ def run_job(
     insisted = require_verdicts(
         job.problem.materials, unchecked, lambda line: _say_at_once(stream, line)
     )
+    if output is not None:
+        require_idle(RunFolder(output))
     folder = (
         new_run_folder(job.name) if output is None else claim_run_folder(output, job.name, force)
     )
@@ -76,9 +90,18 @@ def run_job(
     write_result(
         folder.result, empty_result(job.name, job.problem.degree, job.problem.backend, ranks)
     )
-    progress = Progress(stream)
-    interrupted, returncode = supervise(launch_worker(folder.root, ranks, debug), folder, progress)
-    _settle(folder, interrupted, returncode)
+    run = folder.root.resolve().name
+    write_status(folder, RunStatus(run, job.name, RunState.PREPARED))
+    write_provenance(folder, job, sys.argv)
+    generation = attempt.begin(folder, os.getpid(), os.environ)
+    launch = launch_worker(folder.root, ranks, debug)
+    environment = {**launch.environment, claims.GENERATION: str(generation)}
+    launch = replace(launch, environment=environment)
+    heart = Heartbeat(folder, generation)
+    interrupted, returncode = supervise(launch, folder, Progress(stream), heart)
+    if interrupted:
+        end_result(folder.result, Status.INTERRUPTED, "killed before it could stop by itself")
+    attempt.end(folder, generation, returncode, os.environ, max_restarts=0)
     add_warnings(folder.result, insisted)
     if debug and folder.traceback.exists():
         sys.stderr.write(folder.traceback.read_text(encoding="utf-8"))
@@ -90,7 +113,9 @@ def _say_at_once(stream: TextIO, line: str) -> None:
     stream.flush()
 
 
-def supervise(launch: Launch, folder: RunFolder, progress: Progress) -> tuple[bool, int]:
+def supervise(
+    launch: Launch, folder: RunFolder, progress: Progress, heart: Heartbeat
+) -> tuple[bool, int]:
     """Run the worker to its end; return whether it was asked to stop, and its return code.
 
     The first SIGINT or SIGTERM asks the solve to stop after its iteration, the second kills it.
@@ -103,12 +128,13 @@ def supervise(launch: Launch, folder: RunFolder, progress: Progress) -> tuple[bo
         while process.poll() is None:
             for event in tail.new_events():
                 progress.show(event)
+                heart.note(event)
             progress.refresh()
             if requests and not asked:
                 process.send_signal(signal.SIGUSR2)  # mpiexec passes it on to its ranks
                 deadline = time.monotonic() + PATIENCE_SECONDS
             asked = len(requests)
-            if asked > 1 or time.monotonic() > deadline:
+            if asked > 1 or time.monotonic() > deadline or not heart.beat():
                 _end(process)
             time.sleep(POLL_SECONDS)
     for event in tail.new_events():
@@ -127,7 +153,13 @@ def _start(launch: Launch, folder: RunFolder) -> "subprocess.Popen[bytes]":
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # a Ctrl-C is ours to pass on
+            preexec_fn=_die_with_parent,
         )
+
+
+def _die_with_parent() -> None:
+    """Have this process stopped when its parent is killed, which can then no longer do so."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 @contextmanager
@@ -156,31 +188,6 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
         except (ProcessLookupError, subprocess.TimeoutExpired):
             continue
         return
-
-
-def _settle(folder: RunFolder, interrupted: bool, returncode: int) -> None:
-    """Make result.json final where the worker could not."""
-    if interrupted:
-        end_result(folder.result, Status.INTERRUPTED, "killed before it could stop by itself")
-    end_result(folder.result, Status.FAILED, _death(returncode, folder))
-
-
-def _death(returncode: int, folder: RunFolder) -> str:
-    """Return in words how a worker died that left no result."""
-    number = -returncode if returncode < 0 else returncode - 128
-    try:
-        name = signal.Signals(number).name
-    except ValueError:
-        return f"the worker ended with code {returncode} without a result; see {folder.log}"
-    causes = {
-        "SIGILL": "an instruction that this processor does not have: the libceed wheel needs "
-        "AVX-512; `elastane doctor` says more",
-        "SIGKILL": "killed, perhaps for want of memory: use more nodes or a coarser mesh",
-        "SIGSEGV": "it crashed; please report the job file",
-        "SIGBUS": "it crashed; is the disk or /dev/shm full?",
-    }
-    cause = causes.get(name, "it was ended from outside")
-    return f"the worker died of {name}: {cause}; see {folder.log}"
 
 
 def _tell(folder: RunFolder, job: Job, returncode: int, stream: TextIO) -> ExitCode:

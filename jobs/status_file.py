@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from elastane.jobs.pace import Pace
 from elastane.jobs.paths import RunFolder
 from elastane.jobs.result import write_text
 from elastane.jobs.states import RunState
@@ -86,3 +87,59 @@ def _status(content: dict[str, Any]) -> RunStatus:
     known = {field.name for field in fields(RunStatus)}
     status = RunStatus(**{name: value for name, value in content.items() if name in known})
     return replace(status, state=RunState(status.state))
+
+
+def status_of(folder: RunFolder) -> RunStatus:
+    """Return the content of status.json, that of a run of which nothing is known without one."""
+    status = read_status(folder)
+    if status is not None:
+        return status
+    name = folder.root.resolve().name
+    return RunStatus(run=name, name=name, state=RunState.PREPARED)
+
+
+class LiveStatus:
+    """A status that follows the events of an attempt.
+
+    Args:
+        status: How the run stands before.
+
+    Attributes:
+        status: How it stands now.
+    """
+
+    def __init__(self, status: RunStatus) -> None:
+        self.status = status
+        self._pace = Pace()
+
+    def note(self, event: Mapping[str, Any]) -> None:
+        """Take note of an event; what another version wrote is passed over."""
+        try:
+            news = self._news(event)
+        except (KeyError, TypeError):
+            return
+        if news:
+            self.status = replace(self.status, **news)
+
+    def _news(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the fields that an event changes."""
+        rest = self._pace.rest(event)
+        match event["event"]:
+            case "problem":
+                return {"ranks": event["ranks"]}
+            case "step_started":
+                return {"step": event["step"], "attempt": event["attempt"], "newton": 0}
+            case "newton":
+                return {
+                    "newton": event["iteration"],
+                    "krylov": event["krylov_iterations"],
+                    "residual": event["residual"],
+                    "min_J": event["min_J"],
+                }
+            case "step_converged":
+                return {"load": event["load"], "min_J": event["min_J"], "eta_seconds": rest}
+            case "checkpoint":
+                return {"checkpoint": {"step": event["step"], "load": event["load"]}}
+            case "resumed":
+                return {"step": event["step"], "load": event["load"]}
+        return {}

@@ -4,24 +4,31 @@
 
 starts one rank; mpiexec or a scheduler starts more.  An error on one rank is written into
 result.json and ends the whole job, which MPI alone would leave hanging.
+
+SIGUSR1 asks for a checkpoint and exit code 85, which means: start me again.  ELASTANE_GENERATION
+names the claim that the run is solved under; who finds a newer one ends and writes nothing more.
 """
 
 import argparse
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from elastane.jobs import claims
 from elastane.jobs.job import load_job
 from elastane.jobs.paths import RunFolder
-from elastane.jobs.recorder import Recorder
+from elastane.jobs.provenance import identity
+from elastane.jobs.recorder import FencedError, Recorder
 from elastane.jobs.result import end_result
 from elastane.jobs.states import EXIT_CODES, ExitCode, Status
 from elastane.jobs.versions import versions
+from elastane.solver.checkpoint import CheckpointPlan
 from elastane.solver.observer import Request
 from elastane.solver.problem import Problem
 from elastane.solver.report import Report
@@ -29,10 +36,19 @@ from elastane.solver.report import Report
 if TYPE_CHECKING:
     from mpi4py import MPI
 
-#: Ask the solve to stop; mpiexec passes SIGUSR2 on to all ranks, but kills them on the others.
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)
+#: What signals ask for.  mpiexec passes SIGUSR1 and SIGUSR2 on to all ranks and waits for them; on
+#: the others it passes SIGTERM on and kills soon after.
+REQUESTS = {
+    signal.SIGUSR1: Request.CHECKPOINT,
+    signal.SIGUSR2: Request.STOP,
+    signal.SIGINT: Request.STOP,
+    signal.SIGTERM: Request.STOP,
+}
+#: A launcher and a scheduler may send the same signal several times within a moment; who sends it
+#: again later means it.
+ONE_SIGNAL_SECONDS = 2.0
 
-Solve = Callable[[Problem, Path, "RankObserver", "MPI.Intracomm"], Report]
+Solve = Callable[[Problem, Path, "RankObserver", "MPI.Intracomm", CheckpointPlan], Report]
 
 
 class RankObserver:
@@ -45,14 +61,21 @@ class RankObserver:
     def __init__(self, recorder: Recorder | None) -> None:
         self._recorder = recorder
         self._request = Request.GO_ON
+        self._stop_asked = float("inf")
 
     def listen(self) -> None:
         """Take signals as a request to stop after the current iteration."""
-        for number in STOP_SIGNALS:
+        for number in REQUESTS:
             signal.signal(number, self._note_signal)
 
     def _note_signal(self, number: int, frame: FrameType | None) -> None:
-        self._request = Request.STOP
+        request = REQUESTS[signal.Signals(number)]
+        if time.monotonic() > self._stop_asked + ONE_SIGNAL_SECONDS and request is Request.STOP:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        if request is Request.STOP:
+            self._stop_asked = min(self._stop_asked, time.monotonic())
+        self._request = max(self._request, request)
 
     def event(self, kind: str, **values: Any) -> None:
         """Write an event down."""
@@ -87,6 +110,12 @@ def run(folder: RunFolder, solve: Solve, comm: "MPI.Intracomm", debug: bool = Fa
     """
     try:
         return _solve(folder, solve, comm)
+    except FencedError as error:
+        sys.stderr.write(f"{error}\n")
+        if comm.size > 1:
+            sys.stderr.flush()
+            comm.Abort(ExitCode.INTERRUPTED)
+        return ExitCode.INTERRUPTED
     except (Exception, KeyboardInterrupt) as error:
         where = f"rank {comm.rank} of {comm.size}: " if comm.size > 1 else ""
         code = _give_up(folder, error, where, debug)
@@ -97,15 +126,40 @@ def run(folder: RunFolder, solve: Solve, comm: "MPI.Intracomm", debug: bool = Fa
 
 
 def _solve(folder: RunFolder, solve: Solve, comm: "MPI.Intracomm") -> int:
-    problem = comm.bcast(load_job(folder.job).problem if comm.rank == 0 else None)
+    problem, plan = comm.bcast(_read(folder) if comm.rank == 0 else (None, None))
     assert isinstance(problem, Problem)
-    recorder = Recorder(folder, problem, comm.size, versions()) if comm.rank == 0 else None
+    recorder = None
+    if comm.rank == 0:
+        recorder = Recorder(folder, problem, comm.size, versions(), _claim_check(folder))
     observer = RankObserver(recorder)
     observer.listen()
-    report = solve(problem, folder.root, observer, comm)
+    report = solve(problem, folder.root, observer, comm, plan)
     if recorder is not None:
         recorder.finish(report)
-    return EXIT_CODES[Status(report.status)]
+    if not report.resumable:
+        return EXIT_CODES[Status(report.status)]
+    # A launcher may kill the others as soon as the first rank ends with a code that is not 0.
+    comm.barrier()
+    return ExitCode.REQUEUE
+
+
+def _read(folder: RunFolder) -> tuple[Problem, CheckpointPlan]:
+    """Return what is to be solved, and where its checkpoints lie."""
+    job = load_job(folder.job)
+    return job.problem, CheckpointPlan(
+        folder=folder.checkpoints,
+        identity=identity(job),
+        every_seconds=60.0 * job.file.output.checkpoint_minutes,
+        resume=True,
+    )
+
+
+def _claim_check(folder: RunFolder) -> Callable[[], bool]:
+    """Return a function that says whether the run is still ours; always, if nobody claimed it."""
+    generation = os.environ.get(claims.GENERATION, "")
+    if not generation.isdecimal():
+        return lambda: True
+    return lambda: claims.still_ours(folder, int(generation))
 
 
 def _give_up(folder: RunFolder, error: BaseException, where: str, debug: bool) -> ExitCode:
