@@ -88,10 +88,15 @@ def _schema(options: argparse.Namespace) -> ExitCode:
 
 
 def _init(options: argparse.Namespace) -> ExitCode:
+    from elastane.jobs.sites import GENERIC, load_site
     from elastane.jobs.templates import write_template
 
+    site = load_site(options.site)  # before anything is written
     path = write_template(options.kind, Path())
     _say(f"wrote {path}; next: elastane check {path}")
+    if site.name != GENERIC:
+        chosen = f" --site {site.name}" if options.site else ""
+        _say(f"on the cluster {site.name}: elastane submit{chosen} {path}")
     return ExitCode.CONVERGED
 
 
@@ -105,7 +110,7 @@ def _mesh_info(options: argparse.Namespace) -> ExitCode:
 def _doctor(options: argparse.Namespace) -> ExitCode:
     from elastane.jobs.doctor import examine, is_able_to_solve, report
 
-    findings = list(examine())
+    findings = list(examine(options.site))
     _say(report(findings))
     return ExitCode.CONVERGED if is_able_to_solve(findings) else ExitCode.ENVIRONMENT
 
@@ -154,6 +159,7 @@ def _parser() -> argparse.ArgumentParser:
     init = commands.add_parser("init", parents=[common], help="write a job file to start from")
     init.add_argument("kind", nargs="?", choices=KINDS, default="cantilever", metavar="KIND",
                       help=f"one of {', '.join(KINDS)}")  # fmt: skip
+    _add_site(init)
     init.set_defaults(command=_init)
 
     add_commands(commands, common)
@@ -169,6 +175,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser(
         "doctor", parents=[common], help="what is installed, what works, what is missing"
     )
+    _add_site(doctor)
     doctor.set_defaults(command=_doctor)
 
     bench = commands.add_parser(
@@ -181,6 +188,10 @@ def _parser() -> argparse.ArgumentParser:
     bench.set_defaults(command=_bench)
     add_service_commands(commands, common)
     return parser
+
+
+def _add_site(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--site", metavar="NAME", help="the site profile (default: by host name)")
 
 
 def _ranks(text: str) -> int:

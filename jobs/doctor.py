@@ -5,6 +5,7 @@ process that loads it.
 """
 
 import platform
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,13 +13,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from elastane.jobs.executors.base import SilentError
+from elastane.jobs.executors.slurm_commands import (
+    PARTITION_FIELDS,
+    format_of,
+    parse_partitions,
+    run_tool,
+)
 from elastane.jobs.launchers import find_mpiexec, num_cores
+from elastane.jobs.sites import list_sites, load_site, site_folders
 from elastane.jobs.versions import installed_version
 from elastane.materials.compiler.native import NativeBuildError, find_compiler
 from elastane.solver.backends import BACKENDS
 from elastane.solver.fused.schedule import default_schedule
 
 PROBE_SECONDS = 60.0
+SLURM_SECONDS = 10.0
+SLURM_TOOLS = ("sbatch", "squeue", "sinfo", "scontrol", "scancel")
 
 MPI_PROBE = "from mpi4py import MPI; print(MPI.Get_library_version().splitlines()[0].strip(chr(0)))"
 PETSC_PROBE = """
@@ -54,8 +65,12 @@ class Finding:
     text: str
 
 
-def examine() -> Iterator[Finding]:
-    """Yield what this machine has and lacks."""
+def examine(site: str | None = None) -> Iterator[Finding]:
+    """Yield what this machine has and lacks.
+
+    Args:
+        site: Name of a site profile; None for the one that belongs to this host.
+    """
     yield Finding("Elastane", "ok", installed_version("elastane") or "run from its sources")
     yield Finding("Python", "ok", f"{platform.python_version()} on {platform.platform()}")
     yield _processor()
@@ -65,6 +80,8 @@ def examine() -> Iterator[Finding]:
     yield from _ceed()
     yield from _compilers()
     yield from _material_tools()
+    yield from _slurm()
+    yield _site(site)
 
 
 def report(findings: list[Finding]) -> str:
@@ -198,3 +215,57 @@ def _material_tools() -> Iterator[Finding]:
             yield Finding(
                 package, "optional", "only to add or change a material: elastane[materials]"
             )
+
+
+def _slurm() -> Iterator[Finding]:
+    """Yield what there is of SLURM, and whether it answers."""
+    found = [tool for tool in SLURM_TOOLS if shutil.which(tool)]
+    if not found:
+        yield Finding(
+            "SLURM", "optional", "not here: `elastane submit` uses a queue on this machine"
+        )
+        return
+    if len(found) < len(SLURM_TOOLS):
+        lacking = ", ".join(tool for tool in SLURM_TOOLS if tool not in found)
+        yield Finding("SLURM", "optional", f"{', '.join(found)}, but not {lacking}")
+        return
+    try:
+        version = run_tool(["sbatch", "--version"], SLURM_SECONDS).out.strip()
+        yield Finding("SLURM", "ok", ": ".join(filter(None, [version, ", ".join(found)])))
+        sinfo = ["sinfo", "-o", format_of(PARTITION_FIELDS)]
+        partitions = parse_partitions(run_tool(sinfo, SLURM_SECONDS))
+    except SilentError as error:
+        yield Finding("SLURM's controller", "optional", f"no answer: {error}")
+        return
+    names = {part.name + " (the default)" * part.is_default for part in partitions}
+    words = f"partitions {', '.join(sorted(names))}" if names else "no partitions"
+    yield Finding("SLURM's controller", "ok", f"answers: {words}")
+    yield _accounting()
+
+
+def _accounting() -> Finding:
+    """Return whether SLURM tells of jobs that have left its queue."""
+    hint = "a run that has left the queue is judged by its folder"
+    if not shutil.which("sacct"):
+        return Finding("SLURM's accounting", "optional", f"no sacct: {hint}")
+    try:
+        answer = run_tool(["sacct", "-n", "-X", "-S", "now"], SLURM_SECONDS)
+    except SilentError as error:
+        return Finding("SLURM's accounting", "optional", f"{error}: {hint}")
+    if answer.code != 0:
+        return Finding("SLURM's accounting", "optional", f"{answer.complaint}: {hint}")
+    return Finding("SLURM's accounting", "ok", "sacct answers")
+
+
+def _site(name: str | None) -> Finding:
+    """Return which profile a submission would use."""
+    try:
+        site = load_site(name)
+    except ValueError as error:
+        return Finding("site profile", "missing", str(error).replace("\n", "\n" + " " * 31))
+    paths = list_sites()
+    text = f"{site.name}, ranks by {site.launcher}; from {paths[site.name]}"
+    others = sorted(set(paths) - {site.name})
+    if others:
+        text += f"; others: {', '.join(others)}"
+    return Finding("site profile", "ok", f"{text}; add your own to {site_folders()[0]}")
