@@ -107,9 +107,8 @@ def _refine(problem: Problem) -> Edit | None:
     return Edit("mesh.refine", refine, "smaller elements bear larger deformation")
 
 
-def _more_newton(problem: Problem) -> Edit:
-    iterations = min(2 * problem.solver.newton.max_iterations, MAX_ITERATIONS)
-    return Edit("solver.newton.max_iterations", iterations, "slow convergence may end yet")
+def _more_newton(problem: Problem) -> Edit | None:
+    return _more_iterations("solver.newton", problem.solver.newton.max_iterations)
 
 
 def _line_search(problem: Problem) -> Edit:
@@ -117,9 +116,15 @@ def _line_search(problem: Problem) -> Edit:
     return Edit("solver.newton.line_search", other, "another way to choose the length of a step")
 
 
-def _more_krylov(problem: Problem) -> Edit:
-    iterations = min(10 * problem.solver.linear.max_iterations, MAX_ITERATIONS)
-    return Edit("solver.linear.max_iterations", iterations, "slow convergence may end yet")
+def _more_krylov(problem: Problem) -> Edit | None:
+    return _more_iterations("solver.linear", problem.solver.linear.max_iterations)
+
+
+def _more_iterations(section: str, now: int) -> Edit | None:
+    if now >= MAX_ITERATIONS:
+        return None
+    iterations = min(4 * now, MAX_ITERATIONS)
+    return Edit(f"{section}.max_iterations", iterations, "slow convergence may end yet")
 
 
 def _coarse(problem: Problem) -> Edit | None:

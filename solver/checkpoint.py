@@ -171,8 +171,9 @@ class Checkpoints:
         found = self._newest_sound(refused)
         for fault in refused:
             self._journal.event("checkpoint_refused", path=_name(fault.path), why=fault.why)
-        if found is None and any(isinstance(fault, ForeignCheckpointError) for fault in refused):
-            raise refused[0]
+        foreign = [fault for fault in refused if isinstance(fault, ForeignCheckpointError)]
+        if found is None and foreign:
+            raise foreign[0]
         told: dict[str, Any] = {"step": 0, "load": 0.0, "path": None}
         where = "the start"
         if found is not None:
