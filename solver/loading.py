@@ -82,7 +82,7 @@ def _stopped_early(request: Request, comm: MPI.Intracomm, plan: CheckpointPlan |
         ranks=comm.size,
         backend="",
         steps=(),
-        timings={},
+        timings={"setup": 0.0, "solve": 0.0, "output": 0.0},
         memory_bytes=0,
         resumable=plan is not None and request is Request.CHECKPOINT,
     )
