@@ -137,7 +137,7 @@ class Manifest:
 
     def text(self) -> str:
         """Return the JSON, with a hash of the rest in its last line."""
-        return _sealed({
+        return sealed({
             **asdict(self.contents),
             "progress": asdict(self.progress),
             "file_bytes": self.num_bytes,
@@ -155,7 +155,7 @@ class Manifest:
             text = path.read_text(encoding="utf-8")
             entries = json.loads(text)
             del entries["checksum"]
-            whole = _sealed(entries) == text
+            whole = sealed(entries) == text
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise CheckpointError(path, f"not readable ({error})") from None
         if not whole:
@@ -182,7 +182,7 @@ def records_path(manifest: Path) -> Path:
     return manifest.with_suffix(".bin")
 
 
-def _sealed(entries: dict[str, Any]) -> str:
+def sealed(entries: dict[str, Any]) -> str:
     """Return entries in JSON with a hash of them; every other text is refused, even if alike."""
     checksum = _hash(json.dumps(entries).encode())
     return json.dumps({**entries, "checksum": checksum}, indent=1) + "\n"

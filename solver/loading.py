@@ -20,7 +20,8 @@ from petsc4py import PETSc
 from elastane.solver import log
 from elastane.solver.advice import give_up
 from elastane.solver.backends import find_backend
-from elastane.solver.checkpoint import CheckpointPlan, Checkpoints
+from elastane.solver.checkpoint import CheckpointPlan
+from elastane.solver.checkpointing import Checkpoints
 from elastane.solver.discretisation import discretise
 from elastane.solver.field_output import FieldOutput
 from elastane.solver.journal import Journal

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from elastane.meshes.box import Box
 from elastane.solver.boundary import BoundaryCondition
-from elastane.solver.checkpoint import CheckpointPlan, Checkpoints
-from elastane.solver.checkpoint_file import ForeignCheckpointError, _sealed
+from elastane.solver.checkpoint import CheckpointPlan
+from elastane.solver.checkpoint_file import ForeignCheckpointError, sealed
+from elastane.solver.checkpointing import Checkpoints
 from elastane.solver.discretisation import discretise
 from elastane.solver.journal import Journal
 from elastane.solver.loading import solve
@@ -251,7 +252,7 @@ def resealed(saved: Saved, **changes: object) -> None:
         path = saved.folder / f"step-{step:04d}.json"
         entries = json.loads(path.read_text()) | changes
         del entries["checksum"]
-        path.write_text(_sealed(entries))
+        path.write_text(sealed(entries))
 
 
 @pytest.mark.parametrize(
