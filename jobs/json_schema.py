@@ -5,6 +5,7 @@ from typing import Any
 
 from elastane.jobs.schema import JobFile
 from elastane.jobs.sources import DirectionSection, FieldSection
+from elastane.jobs.validation import SWEEP
 from elastane.materials import FILE_MODELS, MODELS, FileModel, Material, Parameter, maxwell
 
 
@@ -15,6 +16,12 @@ def job_schema() -> dict[str, Any]:
     schema["title"] = "Elastane job file"
     # pydantic would show how a formula is kept, not how it is written.
     schema["properties"]["body_force"]["default"] = [0, 0, 0]
+    schema["properties"][SWEEP] = {
+        "description": "Lists of values for keys such as materials.all.youngs_modulus; every "
+        "combination is a job of `elastane sweep`.",
+        "type": "object",
+        "additionalProperties": {"type": "array", "items": {}, "minItems": 1},
+    }
     for section in (FieldSection, DirectionSection):
         own = section.model_json_schema(ref_template="#/$defs/{model}")
         schema["$defs"] |= own.pop("$defs", {})

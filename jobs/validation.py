@@ -22,6 +22,8 @@ from elastane.jobs.yaml_reader import Document
 SectionKind = TypeVar("SectionKind", bound=BaseModel)
 
 NO_REGION = "<none>"
+#: The key of a file that stands for many jobs, which `elastane.jobs.sweep` takes out.
+SWEEP = "sweep"
 #: Stands in for a section that is needed but at fault; its checks are left out.
 PLACEHOLDERS: dict[str, Any] = {
     "mesh": {"box": {"size": [1, 1, 1], "cells": [1, 1, 1]}},
@@ -135,6 +137,9 @@ def _fault(document: Document, detail: ErrorDetails, root: type[BaseModel] = Job
     kind = detail["type"]
     if kind == "extra_forbidden":
         known = _known_keys(path[:-1], root)
+        if path == (SWEEP,) and root is JobFile:
+            message = "a file with a sweep is many jobs: `elastane sweep FILE` submits them"
+            return Fault(document.key_position(path), path, message)
         message = f"unknown key {shown(path[-1])}; {nearest(str(path[-1]), known)}"
         return Fault(document.key_position(path), path, message)
     if kind == "missing" and isinstance(path[-1], int):  # a list that is too short

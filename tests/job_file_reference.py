@@ -119,6 +119,8 @@ def _takes(value: Schema) -> str:
     if kind == "array":
         if "prefixItems" in value:
             return f"{value['minItems']} × {_takes(value['prefixItems'][0])}"
+        if not value["items"]:
+            return "list"
         return f"list of {_takes(value['items'])}"
     if kind == "object":
         entries = value.get("additionalProperties") or next(

@@ -335,6 +335,12 @@ def test_entries_of_the_command_line_are_in_si() -> None:
             read_entries(material, [entry])
 
 
+def test_a_file_with_a_sweep_is_referred_to_its_command(write_job: WriteJob) -> None:
+    ((_, path, message),) = faults(write_job(job() + "sweep: {degree: [1, 2]}\n"))
+    assert path == "sweep"
+    assert "`elastane sweep FILE`" in message
+
+
 def test_a_unit_of_no_known_dimension_takes_no_quantity() -> None:
     assert powers_of("mol/m^3") is None
     assert powers_of("Pa*s") == (-2, 1, 1, 0)
