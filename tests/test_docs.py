@@ -56,7 +56,13 @@ def execute(line: str, folder: Path) -> str:
         line,
         shell=True,
         cwd=folder,
-        env={**os.environ, "PATH": path, "PYTHONPATH": str(folder)},
+        # A queue and a list of runs of its own, so that job numbers are those of the page.
+        env={
+            **os.environ,
+            "PATH": path,
+            "PYTHONPATH": str(folder),
+            "XDG_STATE_HOME": str(folder / ".state"),
+        },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
