@@ -214,18 +214,20 @@ class Run:
                 attempt = 1
                 self._accept(newton, time.perf_counter() - started)
                 continue
+            self._progress = before.after_failure()
+            retried = loading.adaptive and self._progress.increment >= loading.min_step
             journal.event(
                 "step_failed",
                 step=step,
                 attempt=attempt,
                 load=target,
                 reason=newton.reason,
-                message=newton.message,
+                message=newton.message
+                + ("; no harm so far: half the increment is tried next" if retried else ""),
             )
             leave_worst_points(self._run_folder, self.mechanics, self.topology, journal)
-            self._progress = before.after_failure()
             attempt += 1
-            if not loading.adaptive or self._progress.increment < loading.min_step:
+            if not retried:
                 self.mechanics.return_to(self._converged, before.load)
                 return give_up(self.problem, self.mechanics, before.load, target, newton)
             self._converged.copy(self.u)
