@@ -137,8 +137,10 @@ def read_entries(
             choices[name] = int(text)
             continue
         try:
-            if is_quantity(text):
-                given[name] = _in_si(material, name, text)
+            parts = text.split(",")
+            if any(map(is_quantity, parts)):
+                values = [_in_si(material, name, part) for part in parts]
+                given[name] = values if len(values) > 1 else values[0]
                 continue
             given[name] = json.loads(f"[{text}]" if "," in text and "[" not in text else text)
         except json.JSONDecodeError:

@@ -330,6 +330,8 @@ def test_entries_of_the_command_line_are_in_si() -> None:
     material = find_model("neo-hookean")
     given, _ = read_entries(material, ["youngs_modulus=3MPa", "poissons_ratio=0.3"])
     assert given == {"youngs_modulus": 3e6, "poissons_ratio": 0.3}
+    ogden, _ = read_entries(find_model("ogden"), ["mu=1MPa,2kPa", "alpha=1.3,5"])
+    assert ogden == {"mu": [1e6, 2000.0], "alpha": [1.3, 5]}
     for entry in ("youngs_modulus=3mm", "poissons_ratio=0.3MPa"):
         with pytest.raises(ParameterError, match="is needed, got"):
             read_entries(material, [entry])
