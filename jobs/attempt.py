@@ -46,6 +46,9 @@ KILL_SECONDS = 30.0
 TIME_LIMIT_SLACK = 5.0
 #: A requeued job shows as pending within a few seconds.
 NUDGE_SECONDS = 60.0
+CLEAN_UP_SECONDS = 5.0
+#: The worker was asked to save its state and end: it did, or it did not listen yet and had none.
+CONTINUED = (ExitCode.REQUEUE, 128 + signal.SIGUSR1)
 #: Restarts of a run that was not submitted.
 MAX_RESTARTS = 20
 
@@ -275,7 +278,7 @@ def end(
     Args:
         folder: The run folder.
         generation: Of the attempt.
-        returncode: Of the step.
+        returncode: Of the step, as a shell tells it.
         environment: Variables of the environment; they tell when the time limit was.
         max_restarts: How often the job may be started again; None: as its submission says.
 
@@ -316,7 +319,7 @@ def _outcome(
         return found, message
     if folder.cancelled.exists():
         return RunState.CANCELLED, "cancelled"
-    if returncode == ExitCode.REQUEUE:
+    if returncode in CONTINUED:
         return _continued(folder, claim, max_restarts)
     if _is_out_of_time(environment):
         return RunState.TIMEOUT, (
@@ -383,6 +386,9 @@ def nudge(job_id: str) -> bool:
             if is_told and not waits:
                 return True
             if waits:
+                # A step keeps its sockets for a while after srun's end, and the next attempt's
+                # step has the same number.
+                time.sleep(CLEAN_UP_SECONDS)
                 order = ["scontrol", "update", f"JobId={job_id}", "StartTime=now"]
                 is_told = run_tool(order, NUDGE_SECONDS).code == 0
         time.sleep(POLL_SECONDS)

@@ -101,7 +101,8 @@ def run_job(
     interrupted, returncode = supervise(launch, folder, Progress(stream), heart)
     if interrupted:
         end_result(folder.result, Status.INTERRUPTED, "killed before it could stop by itself")
-    attempt.end(folder, generation, returncode, os.environ, max_restarts=0)
+    code = returncode if returncode >= 0 else 128 - returncode  # as a shell tells it
+    attempt.end(folder, generation, code, os.environ, max_restarts=0)
     add_warnings(folder.result, insisted)
     if debug and folder.traceback.exists():
         sys.stderr.write(folder.traceback.read_text(encoding="utf-8"))

@@ -54,12 +54,12 @@ Solve = Callable[[Problem, Path, "RankObserver", "MPI.Intracomm", CheckpointPlan
 class RankObserver:
     """What a solve talks to on each rank.
 
-    Args:
+    Attributes:
         recorder: Writes the run folder; None on every rank but 0.
     """
 
-    def __init__(self, recorder: Recorder | None) -> None:
-        self._recorder = recorder
+    def __init__(self) -> None:
+        self.recorder: Recorder | None = None
         self._request = Request.GO_ON
         self._stop_asked = float("inf")
 
@@ -79,8 +79,8 @@ class RankObserver:
 
     def event(self, kind: str, **values: Any) -> None:
         """Write an event down."""
-        if self._recorder is not None:
-            self._recorder.event(kind, values)
+        if self.recorder is not None:
+            self.recorder.event(kind, values)
 
     def request(self) -> Request:
         """Return what this rank was asked for by a signal."""
@@ -94,22 +94,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--debug", action="store_true")
     options = parser.parse_args(arguments)
     folder = RunFolder(options.run_folder)
+    observer = RankObserver()
+    observer.listen()  # before the imports, which may take a while on a cluster
     try:
         from mpi4py import MPI
 
         from elastane.solver.loading import solve
     except ImportError as error:
         return _give_up(folder, error, "", options.debug)
-    return run(folder, solve, MPI.COMM_WORLD, options.debug)
+    return run(folder, solve, MPI.COMM_WORLD, observer, options.debug)
 
 
-def run(folder: RunFolder, solve: Solve, comm: "MPI.Intracomm", debug: bool = False) -> int:
+def run(
+    folder: RunFolder,
+    solve: Solve,
+    comm: "MPI.Intracomm",
+    observer: RankObserver,
+    debug: bool = False,
+) -> int:
     """Solve the job of a run folder on all ranks; return the exit code.
 
     An error on any rank ends all ranks of a parallel run from here.
     """
     try:
-        return _solve(folder, solve, comm)
+        return _solve(folder, solve, comm, observer)
     except FencedError as error:
         sys.stderr.write(f"{error}\n")
         if comm.size > 1:
@@ -125,17 +133,14 @@ def run(folder: RunFolder, solve: Solve, comm: "MPI.Intracomm", debug: bool = Fa
         return code
 
 
-def _solve(folder: RunFolder, solve: Solve, comm: "MPI.Intracomm") -> int:
+def _solve(folder: RunFolder, solve: Solve, comm: "MPI.Intracomm", observer: RankObserver) -> int:
     problem, plan = comm.bcast(_read(folder) if comm.rank == 0 else (None, None))
     assert isinstance(problem, Problem)
-    recorder = None
     if comm.rank == 0:
-        recorder = Recorder(folder, problem, comm.size, versions(), _claim_check(folder))
-    observer = RankObserver(recorder)
-    observer.listen()
+        observer.recorder = Recorder(folder, problem, comm.size, versions(), _claim_check(folder))
     report = solve(problem, folder.root, observer, comm, plan)
-    if recorder is not None:
-        recorder.finish(report)
+    if observer.recorder is not None:
+        observer.recorder.finish(report)
     if not report.resumable:
         return EXIT_CODES[Status(report.status)]
     # A launcher may kill the others as soon as the first rank ends with a code that is not 0.

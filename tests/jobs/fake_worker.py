@@ -12,7 +12,7 @@ from typing import Any
 from mpi4py import MPI
 
 from elastane.jobs.paths import RunFolder
-from elastane.jobs.worker import run
+from elastane.jobs.worker import RankObserver, run
 from elastane.meshes.file_mesh import MeshError
 from elastane.solver.checkpoint import CheckpointPlan
 from elastane.solver.observer import Observer, Request
@@ -97,4 +97,6 @@ def report(status: str, message: str, comm: MPI.Intracomm) -> Report:
 
 
 if __name__ == "__main__":
-    sys.exit(run(RunFolder(Path(sys.argv[1])), play, MPI.COMM_WORLD))
+    observer = RankObserver()
+    observer.listen()
+    sys.exit(run(RunFolder(Path(sys.argv[1])), play, MPI.COMM_WORLD, observer))

@@ -12,10 +12,13 @@ from typing import Any
 
 import pytest
 
+from elastane.jobs import claims
+from elastane.jobs.claims import Claim
 from elastane.jobs.paths import RunFolder
 from elastane.jobs.result import read_result
 from elastane.jobs.states import ExitCode
-from elastane.jobs.worker import explain, main
+from elastane.jobs.worker import REQUESTS, RankObserver, explain, main
+from elastane.solver.observer import Request
 
 FAKE_WORKER = Path(__file__).parent / "fake_worker.py"
 
@@ -168,3 +171,84 @@ def test_an_error_from_a_library_is_not_blamed_on_the_user() -> None:
         code, message = explain(error)
     assert code is ExitCode.ENVIRONMENT
     assert "please report" in message
+
+
+@needs_mpi
+@pytest.mark.mpi
+def test_the_wish_for_a_checkpoint_ends_all_ranks_with_85(folder: RunFolder) -> None:
+    process = subprocess.Popen(
+        command(2, folder.root, "steps"), env=dict(os.environ), stdin=subprocess.DEVNULL
+    )
+    wait_for(folder)
+    process.send_signal(signal.SIGUSR1)
+    assert process.wait(15) == ExitCode.REQUEUE
+    before = [step["step"] for step in read_result(folder.result)["steps"]]
+    assert read_result(folder.result)["status"] == "interrupted"
+    returncode, _, result = play(folder, 2, "steps")
+    assert (returncode, result["status"]) == (0, "converged")
+    assert result["resumed_from"] == before[-1] / 10
+    assert [step["step"] for step in result["steps"]] == list(range(1, 11))
+    assert [int(row.split(",")[0]) for row in folder.history.read_text().splitlines()[1:]] == list(
+        range(1, 11)
+    )
+
+
+@needs_mpi
+@pytest.mark.parametrize("ranks", [1, pytest.param(2, marks=pytest.mark.mpi)])
+def test_a_worker_that_was_replaced_writes_nothing_more(folder: RunFolder, ranks: int) -> None:
+    mine = Claim(0, "slurm", "7", 0, "n1", 1, "", 0, 0.0)
+    claims.take(folder, mine, lambda claim: None)
+    process = subprocess.Popen(
+        command(ranks, folder.root, "steps"),
+        env={**os.environ, claims.GENERATION: "1"},
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_for(folder)
+    claims.take(folder, mine, lambda claim: True)
+    said = process.communicate(timeout=30)[1]
+    assert process.returncode != 0
+    assert "another copy has taken" in said
+    result = read_result(folder.result)
+    assert result["status"] == "running"
+    # The step that was written while it was replaced, at most; the next one is not.
+    assert len(result["steps"]) < 10
+    assert not folder.traceback.exists()
+
+
+@needs_mpi
+def test_a_signal_repeated_within_a_moment_is_one(folder: RunFolder) -> None:
+    process = subprocess.Popen(
+        command(1, folder.root, "wait"), env=dict(os.environ), stdin=subprocess.DEVNULL
+    )
+    wait_for(folder)
+    for _ in range(3):  # by the scheduler to each task, to the launcher, by that to each task
+        process.send_signal(signal.SIGTERM)
+    assert process.wait(10) == 130
+    assert read_result(folder.result)["status"] == "interrupted"
+
+
+def test_who_sends_a_signal_again_later_means_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {number: signal.getsignal(number) for number in REQUESTS}
+    killed: list[int] = []
+    monkeypatch.setattr(os, "kill", lambda pid, number: killed.append(number))
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    observer = RankObserver()
+    try:
+        observer.listen()
+        signal.raise_signal(signal.SIGUSR1)
+        assert observer.request() is Request.CHECKPOINT
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGUSR1)
+        assert observer.request() is Request.STOP
+        now[0] += 1.0
+        signal.raise_signal(signal.SIGTERM)
+        assert killed == []
+        now[0] += 2.0
+        signal.raise_signal(signal.SIGTERM)
+        assert killed == [signal.SIGTERM]
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
