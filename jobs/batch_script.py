@@ -20,13 +20,13 @@ MEMBER = "%04d"
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
-def render(request: JobRequest, site: Site, python: str = sys.executable) -> str:
+def render(request: JobRequest, site: Site, python: str | None = None) -> str:
     """Return the batch script of a job.
 
     Args:
         request: The job.
         site: The profile of the cluster.
-        python: The interpreter on the compute nodes.
+        python: The interpreter on the compute nodes; None for this one.
 
     Raises:
         ValueError: If a value could be read as anything but a value.
@@ -38,7 +38,7 @@ def render(request: JobRequest, site: Site, python: str = sys.executable) -> str
     filled = {
         "OPTIONS": "\n".join(f"#SBATCH {line}" for line in _options(request, site)),
         "SETUP": "\n".join(_setup(request, site)),
-        "PYTHON": _quoted(python),
+        "PYTHON": _quoted(python or sys.executable),
         "STEP": " ".join(_step(request, site)),
         "MAX_RESTARTS": str(site.max_restarts),
     }

@@ -433,6 +433,10 @@ def _unmet(after: Sequence[Path], executor: Executor) -> list[str]:
         except (OSError, ValueError) as error:
             wrong.append(f"nothing can run after {path}: {error}")
             continue
+        status = read_status(folder)
+        if status is not None and status.state in FINAL:  # its job may not have ended yet
+            wrong.append(f"nothing can run after {path}: it has ended as {status.state.value}")
+            continue
         if submission is None or submission.job_id is None or submission.executor != executor.name:
             wrong.append(f"nothing can run after {path}: it was not submitted to {executor.name}")
             continue
@@ -440,7 +444,7 @@ def _unmet(after: Sequence[Path], executor: Executor) -> list[str]:
         if view is not None and view.state is RunState.UNKNOWN:
             raise SilentError(f"it is not known how {path} stands: {view.reason or view.word}")
         if view is None or view.state in FINAL:
-            wrong.append(f"nothing can run after {path}: it ended and has not converged")
+            wrong.append(f"nothing can run after {path}: its job has ended")
     return wrong
 
 
