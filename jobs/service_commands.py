@@ -157,16 +157,17 @@ def _watch(options: argparse.Namespace) -> ExitCode:
     from elastane.jobs.event_log import EventTail
     from elastane.jobs.find_runs import find_run, look
     from elastane.jobs.progress import Progress
+    from elastane.jobs.view import stored_status
 
     folder = find_run(options.run)
     tail, progress = EventTail(folder.events), Progress(sys.stdout)
-    told = ""
-    asked = float("-inf")
+    told, known, asked = "", None, 0.0
     try:
         while True:
-            if time.monotonic() - asked > QUERY_SECONDS:
+            stored = stored_status(folder).state
+            if stored is not known or time.monotonic() - asked > QUERY_SECONDS:
                 (run,) = look([folder])
-                asked = time.monotonic()
+                known, asked = stored, time.monotonic()
             for event in tail.new_events():
                 progress.show(event)
             if (said := _standing(run)) != told:

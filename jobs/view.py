@@ -78,7 +78,7 @@ def view(status: RunStatus, folder: Path, said: JobView | None, now: float) -> R
     elif said.state is RunState.UNKNOWN:
         state = RunState.UNKNOWN
         answer = f"says {said.word!r}" if said.word else said.reason or "no answer"
-        why = f"{answer}; last known: {status.state}"
+        why = f"last known: {status.state}; {answer}"
     elif said.state is RunState.RUNNING:
         nodes = said.nodes or nodes
         if status.state is not RunState.RUNNING:
