@@ -85,8 +85,8 @@ def _certain_end(
         return said.state if said.state in FINAL - {RunState.REJECTED} else None
     if status.state in FINAL or status.state is RunState.PREPARED:
         return None
-    if status.executor == "local":
-        return RunState.LOST
+    if status.executor in ("", "local"):
+        return RunState.LOST  # unless its claim says that it lives
     # A queue may not show a job at once, and forgets it some time after its end.
     try:
         alive = status.beat or folder.status.stat().st_mtime

@@ -79,7 +79,7 @@ def read_status(folder: RunFolder) -> RunStatus | None:
     try:
         content = json.loads(folder.status.read_text(encoding="utf-8"))
         return _status(content)
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
 
 

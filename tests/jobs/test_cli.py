@@ -231,6 +231,9 @@ def start_long_run(*options: str) -> "subprocess.Popen[str]":
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_is_interrupted_keeps_its_steps(number: int) -> None:
     process = start_long_run()
+    again = elastane("run", "job.yml", "-o", "run", "--force")
+    assert again.returncode == 4
+    assert "run runs already on" in again.stderr
     process.send_signal(number)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -252,6 +255,21 @@ def test_a_worker_that_is_killed_is_reported_as_failed() -> None:
     result = json.loads(Path("run/result.json").read_text())
     assert result["status"] == "failed"
     assert result["steps"]
+
+
+@needs_solver
+def test_a_worker_does_not_outlive_the_command_that_was_killed() -> None:
+    process = start_long_run()
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    process.kill()
+    process.communicate(timeout=60)
+    for _ in range(600):
+        if not any(Path(f"/proc/{child}").exists() for child in children):
+            break
+        time.sleep(0.05)
+    else:
+        raise AssertionError("the worker lives on")
+    assert json.loads(Path("run/result.json").read_text())["status"] == "interrupted"
 
 
 @needs_solver

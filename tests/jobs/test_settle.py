@@ -1,6 +1,7 @@
 """What a run is called when its scheduler says that it has ended: a table, and what it rests on."""
 
 import os
+import subprocess
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -151,3 +152,15 @@ def test_a_requeued_run_that_is_cancelled_while_it_waits(folder: RunFolder) -> N
     claims.release(folder, 1)
     assert settle(folder, said(RunState.SUBMITTED)).state is RunState.REQUEUED
     assert settle(folder, said(RunState.CANCELLED)).state is RunState.CANCELLED
+
+
+def test_a_run_whose_process_was_killed_is_lost(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.job.write_text("")
+    set_result(folder, Status.RUNNING)
+    process = subprocess.Popen(["sleep", "60"])
+    attempt.begin(folder, process.pid, {})
+    assert settle(folder, None).state is RunState.RUNNING
+    process.kill()
+    process.wait()
+    assert settle(folder, None).state is RunState.LOST
