@@ -7,7 +7,6 @@ tried again from the last converged state; after three easy steps the increment 
 plan for checkpoints, converged states are saved, and the solve begins at one.
 """
 
-import resource
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -160,7 +159,7 @@ class Run:
             level_dofs=self._level_dofs,
             ranks=self.comm.size,
             backend=self.ceed.get_resource(),
-            memory_bytes=self._memory_bytes(),
+            memory_bytes=log.memory_bytes(self.comm),
         )
 
     @property
@@ -334,22 +333,10 @@ class Run:
             ranks=self.comm.size,
             backend=self.ceed.get_resource(),
             steps=tuple(self._steps),
-            timings={**self.timings, **self._logged_seconds()},
-            memory_bytes=self._memory_bytes(),
+            timings={**self.timings, **log.seconds_since(self._seconds_before, self.comm)},
+            memory_bytes=log.memory_bytes(self.comm),
             preconditioner=self.multigrid.statistics(),
             warnings=tuple(self._journal.warnings),
             resumable=resumable,
             resumed_from=self._resumed_from,
         )
-
-    def _logged_seconds(self) -> dict[str, float]:
-        """Return the seconds of each logged event in this solve, the largest of all ranks."""
-        return {
-            name: self.comm.allreduce(after - self._seconds_before[name], op=MPI.MAX)
-            for name, after in log.seconds().items()
-        }
-
-    def _memory_bytes(self) -> int:
-        """Return the largest resident memory so far, summed over ranks."""
-        kibibytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return int(self.comm.allreduce(1024 * kibibytes))

@@ -1,9 +1,11 @@
-"""Events of PETSc's log, so that -log_view and the report show where the time went."""
+"""Events of PETSc's log, so that -log_view and the report show where the time went; and memory."""
 
+import resource
 from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, TypeVar, cast
 
+from mpi4py import MPI
 from petsc4py import PETSc
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -52,3 +54,16 @@ def seconds() -> dict[str, float]:
         **{name: PETSc.Log.Event(petsc_name) for name, petsc_name in PETSC_EVENTS.items()},
     }
     return {name: float(event.getPerfInfo()["time"]) for name, event in events.items()}
+
+
+def seconds_since(before: Mapping[str, float], comm: MPI.Comm) -> dict[str, float]:
+    """Return the seconds in each event since what `seconds` returned, the largest of all ranks."""
+    return {
+        name: comm.allreduce(after - before[name], op=MPI.MAX) for name, after in seconds().items()
+    }
+
+
+def memory_bytes(comm: MPI.Comm) -> int:
+    """Return the largest resident memory so far, summed over ranks."""
+    kibibytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(comm.allreduce(1024 * kibibytes))

@@ -88,19 +88,15 @@ def go_on(name: str, folder: Path, listener: Listener | None = None, **changes: 
 
 
 @pytest.fixture(scope="module")
-def energies() -> dict[str, float]:
+def energies(tmp_path_factory: pytest.TempPathFactory) -> dict[str, float]:
     """Return the final strain energy of each problem, solved without a pause."""
     found = {}
     for name, chosen in PROBLEMS.items():
-        report = solve(chosen(), Path(), Listener(), MPI.COMM_WORLD)
+        folder = tmp_path_factory.mktemp(name)
+        report = solve(chosen(), folder, Listener(), MPI.COMM_WORLD)
         assert report.status == "converged"
         found[name] = report.steps[-1].strain_energy
     return found
-
-
-@pytest.fixture(autouse=True)
-def _no_fields(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
 
 
 def interrupt(name: str, folder: Path) -> Report:
