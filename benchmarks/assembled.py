@@ -171,7 +171,7 @@ class AssembledJacobian:
                 "parameters": part.parameters,
             }
             function = FusedFunction(
-                kernel, offsets, len(part.elements), arrays, part.context_values
+                kernel, offsets, len(part.elements), arrays, part.context_values, part.rest
             )
             matrices = np.empty((len(part.elements), num_nodes, num_nodes, 3, 3))
             unit, column = np.zeros((2, len(part.elements), 3 * num_nodes))

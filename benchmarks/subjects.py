@@ -32,7 +32,7 @@ from elastane.solver.ceed import (
     point_field,
     shared_vector,
 )
-from elastane.solver.fused.kernel import FusedFunction, in_blocks, points_array
+from elastane.solver.fused.kernel import FusedFunction, in_blocks, points_array, state_at_rest
 from elastane.solver.fused.source import Kernel
 from elastane.solver.space import Space, build_space
 
@@ -206,11 +206,14 @@ def fused(
         for name, size in residual.outputs
     }
 
+    rest = state_at_rest(solid.kernels, solid.parameters)
+
     def function_of(kernel: Kernel) -> FusedFunction:
         recompute = kernel.schedule.recompute_geometry
         geometry = cube.coordinates if recompute else cube.qdata.transpose(0, 2, 1)
         arrays["geometry"] = in_blocks(geometry.astype(dtype), lanes)
-        return FusedFunction(kernel, offsets, num_elements, arrays, solid.parameters.astype(dtype))
+        context = solid.parameters.astype(dtype)
+        return FusedFunction(kernel, offsets, num_elements, arrays, context, rest.astype(dtype))
 
     u = cube.displacement.astype(dtype)
     y = np.zeros_like(u)

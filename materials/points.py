@@ -105,6 +105,12 @@ class PointKernels:
         P, *state, det_F = self.call("residual", self._inputs(H), parameters)
         return from_field(P), state, det_F[0]
 
+    def residual_at_rest(self) -> dict[str, Floats]:
+        """Return what the residual writes of an undeformed body, by name, shape (components,)."""
+        fields = self.kernels.functions["residual"].outputs
+        outputs = self.call("residual", self._inputs(np.zeros((1, 3, 3))))
+        return {name: values[:, 0] for (name, _), values in zip(fields, outputs, strict=True)}
+
     def stress(self, H: Floats, parameters: Mapping[str, Values] | None = None) -> Floats:
         """Return P in Pa, shape (points, 3, 3)."""
         return self.residual(H, parameters)[0]

@@ -48,7 +48,13 @@ from elastane.solver.ceed import (
     touch,
     values_field,
 )
-from elastane.solver.fused.kernel import FusedFunction, from_blocks, in_blocks, points_array
+from elastane.solver.fused.kernel import (
+    FusedFunction,
+    from_blocks,
+    in_blocks,
+    points_array,
+    state_at_rest,
+)
 from elastane.solver.fused.source import STATE_LANES, STATE_TYPE, Kernel
 from elastane.solver.fused.takeover import take_over
 from elastane.solver.parts import DOUBLE_LANES, Array, Floats, Ints, Part
@@ -129,6 +135,10 @@ class Body:
         if not varies:
             part.context = self.ceed.QFunctionContext()
             self._set_context(part)
+        if self.fused:
+            part.rest = np.zeros(kernels.num_stored)
+            if not varies:
+                part.rest[:] = state_at_rest(kernels, part.context_values)
         for name in () if self.fused else ("state", "parameters"):
             part.vectors[name] = shared_vector(self.ceed, getattr(part, name))
         return part
@@ -326,7 +336,12 @@ class Body:
             "parameters": part.parameters,
         }
         return FusedFunction(
-            kernel, part.offsets[space.degree], len(part.elements), arrays, part.context_values
+            kernel,
+            part.offsets[space.degree],
+            len(part.elements),
+            arrays,
+            part.context_values,
+            part.rest,
         )
 
     def fused_kernel(self, kind: str, material: RegionMaterial, degree: int) -> Kernel:

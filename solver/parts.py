@@ -14,6 +14,7 @@ from elastane.materials.kernels import Kernels
 from elastane.solver.ceed import CeedContext, CeedOperator, CeedVector, Library
 from elastane.solver.fused.kernel import from_blocks, in_blocks
 from elastane.solver.fused.schedule import VECTOR_BYTES
+from elastane.solver.fused.source import STATE
 from elastane.solver.problem import RegionMaterial
 
 Floats = NDArray[np.float64]
@@ -40,6 +41,8 @@ class Part:
         history: What the material remembers, shape (num_blocks, points, components, lanes).
         parameters: Kernel parameters where they vary, shape (num_blocks, points, count, lanes).
         context_values: Kernel parameters if they are the same everywhere, shape (count,).
+        rest: What fused kernels subtract from the state before it is stored, shape (num_stored,);
+            empty for libCEED alone.
         geometry: What fused kernels have of the geometry, in blocks.
         offsets: Places of the nodes in the L-vector, in blocks, by degree.
         residuals: The fused residual by degree, with its range of elements and memory for det F.
@@ -56,6 +59,7 @@ class Part:
     history: Floats
     parameters: Floats
     context_values: Floats
+    rest: Floats = field(default_factory=lambda: np.zeros(0))
     geometry: Floats | None = None
     offsets: dict[int, NDArray[np.int32]] = field(default_factory=dict)
     residuals: dict[int, tuple[slice, Floats, CeedOperator]] = field(default_factory=dict)
@@ -74,7 +78,8 @@ class Part:
         """
         blocks = getattr(self, name)
         some = from_blocks(blocks[_blocks(blocks, elements)], elements.stop - elements.start)
-        return np.ascontiguousarray(some, dtype=np.float64)
+        values = np.ascontiguousarray(some, dtype=np.float64)
+        return values + self.rest if name == STATE and self.rest.size else values
 
     def replace(self, name: str, elements: slice, values: Floats) -> None:
         """Overwrite an array at the points of a range of elements that begins with a block.

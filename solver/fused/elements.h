@@ -8,7 +8,8 @@
  * Nodes and points are numbered along xi_1 first.  Arrays at points are [block][point][component][lane],
  * so that a kernel reads each of them as one stream and a QFunction sees LANES points.  The stored state
  * is `float` in blocks of STATE_LANES whatever `real` is, so that kernels of both precisions share it: a
- * block of it is HALVES blocks of the kernel.
+ * block of it is HALVES blocks of the kernel.  It is the difference from the state at rest: what balances
+ * there, and where strains are small, is not upset by rounding.
  */
 #define POINTS (POINTS_1D * POINTS_1D * POINTS_1D)
 #define GEOMETRY_NODES (GEOMETRY_NODES_1D * GEOMETRY_NODES_1D * GEOMETRY_NODES_1D)
@@ -25,6 +26,7 @@ typedef struct {
   const void *const *inputs;  /* at points: what the QFunction reads beside gradient and qdata */
   void *const *outputs;       /* at points: what it writes beside the gradient */
   const real *context;        /* kernel parameters, where they are the same everywhere */
+  const real *rest;           /* the state that the residual would store at rest */
 } Elements;
 
 /* out[a][i][b] = (or +=) sum_j M[i][j] in[a][j][b]; strides are in vectors. */
@@ -183,7 +185,7 @@ INLINE void read_inputs(const Elements *elements, long block, int q, const real 
     }
     const float *state = state_at(elements->inputs[k], size, block, q);
     UNROLL for (int c = 0; c < size; c++)
-      memory[c] = __builtin_convertvector(*(const floats *)(state + c * STATE_LANES), vec);
+      memory[c] = elements->rest[c] + __builtin_convertvector(*(const floats *)(state + c * STATE_LANES), vec);
     /* Each half asks for its share of the lines ahead. */
     const int share = (size + HALVES - 1) / HALVES;
     prefetch(state + block % HALVES * (share * STATE_LANES - LANES), share, size * POINTS);
@@ -209,7 +211,7 @@ INLINE void at_point(const Elements *elements, const real *qdata, long block, in
     if (k == STATE_OUTPUT) {
       float *state = state_at(elements->outputs[k], output_sizes[k], block, q);
       UNROLL for (int c = 0; c < output_sizes[k]; c++)
-        *(floats *)(state + c * STATE_LANES) = __builtin_convertvector(values[c], floats);
+        *(floats *)(state + c * STATE_LANES) = __builtin_convertvector(values[c] - elements->rest[c], floats);
     } else {
       vec *target = (vec *)elements->outputs[k] + (block * POINTS + q) * output_sizes[k];
       UNROLL for (int c = 0; c < output_sizes[k]; c++) target[c] = values[c];

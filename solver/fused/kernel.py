@@ -8,9 +8,12 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from elastane.materials.compiler.native import build_library
-from elastane.solver.fused.source import KINDS, Kernel
+from elastane.materials.kernels import Kernels
+from elastane.materials.points import PointKernels
+from elastane.solver.fused.source import KINDS, STATE, Kernel
 
 Array = NDArray[np.floating[Any]]
+Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
@@ -24,6 +27,7 @@ class _Elements(ctypes.Structure):
         ("inputs", ctypes.POINTER(ctypes.c_void_p)),
         ("outputs", ctypes.POINTER(ctypes.c_void_p)),
         ("context", ctypes.c_void_p),
+        ("rest", ctypes.c_void_p),
     )
 
 
@@ -51,6 +55,7 @@ class FusedFunction:
         arrays: Arrays in blocks, by name: "geometry" and what the kernel reads and writes at the
             points.  They are used where they lie.
         context: Parameters of the material where they are the same everywhere.
+        rest: The stored state at rest, see `state_at_rest`.
 
     Attributes:
         kernel: The kernel.
@@ -65,21 +70,23 @@ class FusedFunction:
         num_elements: int,
         arrays: Mapping[str, Array],
         context: Array,
+        rest: Array,
     ) -> None:
         self.kernel = kernel
         inputs = [arrays[name] for name, _ in kernel.inputs]
         outputs = [arrays[name] for name, _ in kernel.outputs]
         geometry = arrays["geometry"]
-        for array in (geometry, context):
+        assert rest.shape == (kernel.kernels.num_stored,)
+        for array in (geometry, context, rest):
             assert array.dtype == kernel.dtype
         for (name, _), array in zip(
             (*kernel.inputs, *kernel.outputs), inputs + outputs, strict=True
         ):
             assert (array.dtype, array.shape[-1]) == kernel.layout(name)
-        for array in (geometry, *inputs, *outputs, context):
+        for array in (geometry, *inputs, *outputs, context, rest):
             assert array.flags.c_contiguous
         # ctypes keeps no reference to what a pointer points to.
-        self._alive = (offsets, geometry, inputs, outputs, context)
+        self._alive = (offsets, geometry, inputs, outputs, context, rest)
         self._elements = _Elements(
             num_elements,
             offsets.ctypes.data,
@@ -87,6 +94,7 @@ class FusedFunction:
             _pointers(inputs),
             _pointers(outputs),
             context.ctypes.data,
+            rest.ctypes.data,
         )
         self._function = getattr(build(kernel), KINDS[kernel.kind].loop)
         self._function.restype = None
@@ -109,6 +117,23 @@ class FusedFunction:
     def bytes(self) -> int:
         """Return the bytes of one call beside the L-vectors."""
         return self._elements.num_elements * self.kernel.bytes
+
+
+def state_at_rest(kernels: Kernels, parameters: Floats) -> Floats:
+    """Return what the residual stores of an undeformed body, shape (num_stored,).
+
+    Any numbers would do that are the same wherever the state is written and read; 0 stands for what
+    is none at rest.
+
+    Args:
+        kernels: The QFunctions of the material.
+        parameters: The kernel parameters.
+    """
+    if not kernels.num_stored:
+        return np.zeros(0)
+    by_name = dict(zip(kernels.parameters, parameters.tolist(), strict=True))
+    outputs = PointKernels(kernels, by_name).residual_at_rest()
+    return np.nan_to_num(outputs[STATE], nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def points_array(

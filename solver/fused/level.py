@@ -110,6 +110,7 @@ class _LevelPart:
         lanes, dtype = jacobian.lanes, jacobian.dtype
         num_elements = len(part.elements)
         self._context = part.context_values.astype(dtype)
+        rest = part.rest.astype(dtype)
         self._arrays = {} if "state" in kernels else {STATE: part.state}
         for kernel in kernels.values():
             for name, size in kernel.inputs:
@@ -124,7 +125,7 @@ class _LevelPart:
         }
         self.functions = {
             kind: FusedFunction(
-                kernel, offsets[kernel.degree], num_elements, self._arrays, self._context
+                kernel, offsets[kernel.degree], num_elements, self._arrays, self._context, rest
             )
             for kind, kernel in kernels.items()
             if kind != "state" or kernel.outputs

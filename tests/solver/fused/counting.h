@@ -36,6 +36,8 @@ static vec operator-(vec a, vec b) { return {{a[0] - b[0]}}; }
 static vec operator*(vec a, vec b) { return {{a[0] * b[0]}}; }
 static vec operator*(real a, vec b) { return {{a * b[0]}}; }
 static vec operator*(vec a, real b) { return {{a[0] * b}}; }
+static vec operator+(real a, vec b) { return {{a + b[0]}}; }
+static vec operator-(vec a, real b) { return {{a[0] - b}}; }
 static vec operator/(int a, vec b) { return {{real(a) / b[0]}}; }
 static vec &operator+=(vec &a, vec b) { return a = a + b; }
 struct floats {
