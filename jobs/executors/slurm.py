@@ -93,6 +93,8 @@ REFUSALS = re.compile(
 UNKNOWN_ID = re.compile(r"invalid job id specified", re.IGNORECASE)
 #: A reply to sbatch takes as long as the controller's patience, at most a minute or so.
 TOOL_SECONDS = 60.0
+#: Jobs in one question.
+MAX_IDS = 500
 
 
 class Slurm(Executor):
@@ -169,14 +171,16 @@ class Slurm(Executor):
         wanted = dict.fromkeys(job_ids)
         if not wanted:
             return {}
+        ids = list(wanted)
+        parts = [ids[first : first + MAX_IDS] for first in range(0, len(ids), MAX_IDS)]
         try:
-            found = {job.job_id: _view(job) for job in self._known(list(wanted))}
+            found = {job.job_id: _view(job) for part in parts for job in self._known(part)}
         except SilentError as error:
             unknown = RunState.UNKNOWN
             return {job_id: JobView(job_id, unknown, reason=str(error)) for job_id in wanted}
         gone = [job_id for job_id in wanted if job_id not in found]
-        if gone:
-            found |= {job.job_id: _view(job) for job in self._accounts(f"--jobs={','.join(gone)}")}
+        for part in [gone[first : first + MAX_IDS] for first in range(0, len(gone), MAX_IDS)]:
+            found |= {job.job_id: _view(job) for job in self._accounts(f"--jobs={','.join(part)}")}
         return {job_id: found[job_id] for job_id in wanted if job_id in found}
 
     def cancel(self, job_id: str) -> None:

@@ -1,0 +1,61 @@
+#!/bin/bash
+#SBATCH --job-name=beam
+#SBATCH --comment=elastane-beam-0123456789abcdef
+#SBATCH --nodes=2 --ntasks-per-node=4
+#SBATCH --signal=B:USR1@300
+#SBATCH --requeue --open-mode=append --output=log.txt
+#SBATCH --time=1-01:01:01
+#SBATCH --gpus-per-node=4
+#SBATCH --partition=gpu
+#SBATCH --account=my-project
+#SBATCH --mem=0
+#SBATCH --exclusive
+# Written by `elastane submit`; `sbatch batch.sh` in this folder does the same by hand.
+set -u
+module load gcc/12.3 openmpi/4.1.6-cuda || exit 4
+export OMP_NUM_THREADS=1
+export OPENBLAS_NUM_THREADS=1
+export OMPI_MCA_pml=ucx
+export UCX_TLS=rc,cuda_copy,cuda_ipc,sm
+python=/opt/elastane/bin/python
+step=
+# TERM reaches the ranks without this script.  USR1, some time before the limit, comes here only.
+trap : TERM
+trap '[ -z "$step" ] || kill -USR1 "$step"' USR1
+
+generation=$("$python" -m elastane.jobs.attempt begin . --pid $$)
+code=$?
+case $code in
+0) ;;
+75) exit 0 ;; # nothing to do: another copy runs, or the run has converged; log.txt says which
+*) exit "$code" ;;
+esac
+export ELASTANE_GENERATION="$generation"
+srun --kill-on-bad-exit=1 --mpi=pmix --cpu-bind=cores --gpu-bind=none "$python" -m mpi4py -m elastane.jobs.worker . &
+step=$!
+"$python" -m elastane.jobs.attempt beat . "$generation" "$step" &
+beat=$!
+
+wait "$step"
+code=$?
+# A signal ends `wait` early, with a code above 128; so does one that comes while the step ends.
+while kill -0 "$step" 2> /dev/null; do
+    wait "$step"
+    code=$?
+done
+if [ "$code" -gt 128 ]; then
+    wait "$step"
+    code=$?
+fi
+step=
+
+kill "$beat" 2> /dev/null
+wait "$beat"
+"$python" -m elastane.jobs.attempt end . "$generation" "$code" --max-restarts 20
+code=$?
+if [ "$code" = 85 ] && [ -n "${SLURM_JOB_ID:-}" ]; then
+    # A requeued job waits two minutes unless told otherwise; the requeue ends this script.
+    setsid "$python" -m elastane.jobs.attempt nudge "$SLURM_JOB_ID" < /dev/null > /dev/null 2>&1 &
+    scontrol requeue "$SLURM_JOB_ID"
+fi
+exit "$code"
