@@ -66,7 +66,8 @@ class Solid:
         header = (SOURCES / "hand-written.h").read_text(encoding="utf-8")
         macros = header.partition("typedef int CeedInt;\n")[2]
         text = (SOURCES / f"{self.kernels.name}.c").read_text(encoding="utf-8")
-        functions = []
+        before, end, _ = self.kernels.source.partition("#endif\n#endif\n")
+        functions = [before + end]
         for name in ("residual", "jacobian"):
             found = re.search(rf"^int {name}_{variant}(\([^{{]*{{\n)(.*?^}}\n)", text, re.M | re.S)
             assert found is not None
