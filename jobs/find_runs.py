@@ -9,8 +9,8 @@ from elastane.jobs.executors.base import Executor, JobView, SilentError
 from elastane.jobs.faults import nearest
 from elastane.jobs.index import is_run, known_runs, runs_below
 from elastane.jobs.paths import RunFolder, RunFolderError
-from elastane.jobs.settle import settle
-from elastane.jobs.states import FINAL, RunState
+from elastane.jobs.settle import is_open, settle
+from elastane.jobs.states import RunState
 from elastane.jobs.submission_file import Submission, read_submission
 from elastane.jobs.view import RunView, stored_status, view
 
@@ -62,9 +62,9 @@ def _age(folder: RunFolder) -> float:
 def look(folders: Iterable[RunFolder]) -> list[RunView]:
     """Return how runs stand; executors are asked once, for all runs that have not ended."""
     stored = [(folder, stored_status(folder)) for folder in folders]
-    open_runs = [folder for folder, status in stored if status.state not in FINAL]
-    answers = _ask(open_runs)
     now = time.time()
+    open_runs = [folder for folder, status in stored if is_open(status, now)]
+    answers = _ask(open_runs)
     views = []
     for folder, status in stored:
         said = answers.get(folder)

@@ -22,6 +22,9 @@ from elastane.jobs.status_file import RunStatus, status_of, write_status
 #: A job that its scheduler has forgotten counts as lost when its last beat is older than this.
 LOST_SECONDS = 600.0
 
+#: A scheduler tells of a job for some minutes after its end, and often no longer.
+VAGUE_SECONDS = 3600.0
+
 #: Ends that only a scheduler knows, in words.
 CAUSES = {
     RunState.CANCELLED: "cancelled",
@@ -43,6 +46,14 @@ VAGUE = {
 }  # fmt: skip
 
 
+def is_open(status: RunStatus, now: float) -> bool:
+    """Return whether an executor may know more of a run than its folder does."""
+    if status.state not in FINAL:
+        return True
+    since = now - (status.ended or 0.0)
+    return status.state in VAGUE and status.executor == "slurm" and since < VAGUE_SECONDS
+
+
 def settle(folder: RunFolder, said: JobView | None, now: float | None = None) -> RunStatus:
     """Return how a run stands, made final if it has ended for certain.
 
@@ -56,6 +67,9 @@ def settle(folder: RunFolder, said: JobView | None, now: float | None = None) ->
     """
     now = time.time() if now is None else now
     status = status_of(folder)
+    if status.state in VAGUE and said is not None and said.state is RunState.SUBMITTED:
+        # It was preempted or lost its node, and waits to be started again.
+        return replace(status, state=RunState.REQUEUED, message="the scheduler starts it again")
     end = _certain_end(folder, status, said, now)
     if end is None:
         return status

@@ -13,7 +13,7 @@ from elastane.jobs.claims import Claim
 from elastane.jobs.executors.base import JobView
 from elastane.jobs.paths import RunFolder
 from elastane.jobs.result import empty_result, read_result, write_result
-from elastane.jobs.settle import settle
+from elastane.jobs.settle import is_open, settle
 from elastane.jobs.states import RunState, Status
 from elastane.jobs.status_file import RunStatus, read_status, write_status
 
@@ -142,6 +142,29 @@ def test_the_scheduler_may_know_more_than_the_script(
     write_status(folder, replace(status, state=stored, message="as the script said"))
     claims.release(folder, 1)
     assert settle(folder, said(end)).state is state
+
+
+@pytest.mark.parametrize("stored", [RunState.FAILED, RunState.INTERRUPTED])
+def test_a_job_that_its_scheduler_starts_again_has_not_ended(
+    folder: RunFolder, stored: RunState
+) -> None:
+    status = read_status(folder)
+    assert status is not None
+    write_status(folder, replace(status, state=stored))
+    claims.release(folder, 1)
+    assert settle(folder, said(RunState.SUBMITTED)).state is RunState.REQUEUED
+    stays = read_status(folder)
+    assert stays is not None
+    assert stays.state is stored
+
+
+def test_a_scheduler_is_asked_of_vague_ends_for_a_while() -> None:
+    failed = RunStatus("run", "run", RunState.FAILED, executor="slurm", ended=1000.0)
+    assert is_open(failed, 1010.0)
+    assert not is_open(failed, 10_000.0)
+    assert not is_open(replace(failed, executor="local"), 1010.0)
+    assert not is_open(replace(failed, state=RunState.CONVERGED), 1010.0)
+    assert is_open(replace(failed, state=RunState.REQUEUED, ended=None), 10_000.0)
 
 
 def test_a_requeued_run_that_is_cancelled_while_it_waits(folder: RunFolder) -> None:
