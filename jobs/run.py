@@ -196,10 +196,12 @@ def _tell(folder: RunFolder, job: Job, returncode: int, stream: TextIO) -> ExitC
     result = read_result(folder.result)
     status = Status(result["status"])
     if status is Status.CONVERGED:
+        units = result.get("units")
+        energy, length = (f" {units[name]}" if units else "" for name in ("energy", "length"))
         stream.write(
             f"converged in {len(result['steps'])} load steps: strain energy "
-            f"{result['strain_energy']:.12g}, largest displacement "
-            f"{result['max_displacement']:.6g}\n"
+            f"{result['strain_energy']:.12g}{energy}, largest displacement "
+            f"{result['max_displacement']:.6g}{length}\n"
         )
     else:
         sys.stderr.write(f"{status.value}: {result['message']}\n")

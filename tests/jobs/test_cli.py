@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -156,8 +157,26 @@ def test_version_is_shown() -> None:
     assert elastane("--version").stdout.startswith("elastane ")
 
 
-def test_the_service_is_not_there_yet() -> None:
-    assert "submit" not in elastane("--help").stdout
+def test_every_command_of_the_contract_is_there() -> None:
+    told = elastane("--help").stdout
+    for command in [
+        "run",
+        "init",
+        "check",
+        "schema",
+        "materials",
+        "mesh",
+        "doctor",
+        "submit",
+        "status",
+        "watch",
+        "logs",
+        "cancel",
+        "resume",
+        "sweep",
+        "report",
+    ]:
+        assert re.search(rf"^ +{command}\b", told, re.MULTILINE), command
 
 
 @needs_solver
