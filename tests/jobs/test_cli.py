@@ -157,25 +157,15 @@ def test_version_is_shown() -> None:
     assert elastane("--version").stdout.startswith("elastane ")
 
 
+COMMANDS = (
+    "run", "init", "check", "schema", "materials", "mesh", "doctor",
+    "submit", "status", "watch", "logs", "cancel", "resume", "sweep", "report",
+)  # fmt: skip
+
+
 def test_every_command_of_the_contract_is_there() -> None:
     told = elastane("--help").stdout
-    for command in [
-        "run",
-        "init",
-        "check",
-        "schema",
-        "materials",
-        "mesh",
-        "doctor",
-        "submit",
-        "status",
-        "watch",
-        "logs",
-        "cancel",
-        "resume",
-        "sweep",
-        "report",
-    ]:
+    for command in COMMANDS:
         assert re.search(rf"^ +{command}\b", told, re.MULTILINE), command
 
 
