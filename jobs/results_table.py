@@ -10,6 +10,11 @@ from elastane.jobs.paths import RunFolder
 from elastane.jobs.result import read_result, write_text
 from elastane.jobs.view import stored_status
 
+#: Dimensions of what is measured, by the beginning of its name.
+DIMENSIONS = {
+    "strain_energy": "energy", "max_displacement": "length", "force_": "force",
+    "displacement_": "length",
+}  # fmt: skip
 #: What each run of a sweep varied, in its folder.
 POINT_FILE = "sweep.json"
 RESULT_COLUMNS = (
@@ -24,12 +29,14 @@ def collect_csv(folders: Sequence[RunFolder]) -> str:
     Surface forces, mean displacements and probes are those of the last converged step.
     """
     points = [point_of(folder) for folder in folders]
-    results = [_result(folder) for folder in folders]
+    found = [read_sound_result(folder) for folder in folders]
+    results = [_row(folder, result) for folder, result in zip(folders, found, strict=True)]
+    units = common_units(found)
     varied = list(dict.fromkeys(key for point in points for key in point))
     measured = list(dict.fromkeys(key for _, extra in results for key in extra))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*varied, *RESULT_COLUMNS, *measured])
+    writer.writerow([*varied, *(_with_unit(name, units) for name in (*RESULT_COLUMNS, *measured))])
     for point, (row, extra) in zip(points, results, strict=True):
         writer.writerow(
             [_cell(point.get(key, "")) for key in varied]
@@ -53,13 +60,30 @@ def point_of(folder: RunFolder) -> dict[str, Any]:
     return point if isinstance(point, dict) else {}
 
 
-def _result(folder: RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
+def read_sound_result(folder: RunFolder) -> dict[str, Any]:
+    """Return the content of result.json, nothing where it cannot be read."""
+    try:
+        return read_result(folder.result)
+    except (OSError, ValueError):
+        return {}
+
+
+def common_units(results: Sequence[Mapping[str, Any]]) -> Mapping[str, str]:
+    """Return the units that all results have, none if they differ or one has none."""
+    units = [result.get("units", {}) for result in results if result]
+    return units[0] if units and all(each == units[0] for each in units) else {}
+
+
+def _with_unit(name: str, units: Mapping[str, str]) -> str:
+    """Return the heading of a column."""
+    kinds = (kind for start, kind in DIMENSIONS.items() if name.startswith(start))
+    unit = units.get(next(kinds, ""))
+    return f"{name} [{unit}]" if unit else name
+
+
+def _row(folder: RunFolder, result: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the row of a run, and what was measured on its surfaces and at its probes."""
     status = stored_status(folder)
-    try:
-        result = read_result(folder.result)
-    except (OSError, ValueError):
-        result = {}
     steps = result.get("steps", [])
     last = steps[-1] if steps else {}
     timings = result.get("timings", {})

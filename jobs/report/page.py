@@ -16,8 +16,8 @@ from elastane.jobs.progress import in_time
 from elastane.jobs.report.curves import Units, bracket, curves, residual_lines
 from elastane.jobs.report.picture import NoPictureError, render_body
 from elastane.jobs.report.plots import bar_plot, line_plot, number
-from elastane.jobs.result import read_result, write_text
-from elastane.jobs.results_table import point_of
+from elastane.jobs.result import write_text
+from elastane.jobs.results_table import common_units, point_of, read_sound_result
 from elastane.jobs.status_file import RunStatus
 from elastane.jobs.view import stored_status
 
@@ -100,10 +100,6 @@ def write_page(folders: Sequence[RunFolder], target: Path) -> Path:
 
 def read_run(folder: RunFolder) -> Run:
     """Return what the folder of a run says; what cannot be read is left out."""
-    try:
-        result: Mapping[str, Any] = read_result(folder.result)
-    except (OSError, ValueError):
-        result = {}
     job = _text(folder.job)
     try:
         provenance = json.loads(_text(folder.provenance))
@@ -112,7 +108,7 @@ def read_run(folder: RunFolder) -> Run:
     return Run(
         folder,
         stored_status(folder),
-        result,
+        read_sound_result(folder),
         point_of(folder),
         job,
         provenance if isinstance(provenance, dict) else {},
@@ -129,8 +125,10 @@ def _text(path: Path) -> str:
 def _comparison(runs: Sequence[Run]) -> str:
     """Return a table of the runs, and their load-displacement curves in one plot."""
     varied = list(dict.fromkeys(key for run in runs for key in run.point))
-    head = ["run", "state", *varied, "unknowns", "steps", "load", "Krylov", "strain energy",
-            "largest displacement", "solve"]  # fmt: skip
+    units = common_units([run.result for run in runs])
+    head = ["run", "state", *varied, "unknowns", "steps", "load", "Krylov",
+            f"strain energy{bracket(units, 'energy')}",
+            f"largest displacement{bracket(units, 'length')}", "solve"]  # fmt: skip
     rows = []
     for index, run in enumerate(runs):
         last = run.steps[-1] if run.steps else {}

@@ -106,3 +106,15 @@ def test_the_table_holds_what_was_varied_and_what_came_out(tmp_path: Path) -> No
     assert rows[0]["displacement_z at tip"] == "0.25"
     assert (rows[1]["degree"], rows[1]["steps"], rows[1]["force_z top"]) == ("", "0", "")
     assert (rows[2]["run"], rows[2]["state"]) == ("'=cmd()", "failed")
+
+
+def test_the_table_carries_units_that_all_runs_have(tmp_path: Path) -> None:
+    folders = [RunFolder(tmp_path / name) for name in "ab"]
+    units = {"length": "mm", "force": "N", "energy": "N*mm"}
+    for folder in folders:
+        folder.root.mkdir()
+        write_result(folder.result, {**empty_result("a", 2, "cpu", 1), "units": units})
+    head = collect_csv(folders).splitlines()[0].split(",")
+    assert {"strain_energy [N*mm]", "max_displacement [mm]", "load", "solve [s]"} <= {*head}
+    write_result(folders[1].result, empty_result("b", 2, "cpu", 1))
+    assert "strain_energy" in collect_csv(folders).splitlines()[0].split(",")
