@@ -9,6 +9,8 @@ from elastane.jobs.report.plots import Line
 AXES = "xyz"
 #: A mean displacement below this part of the largest one is that of a support.
 IDLE = 1e-6
+#: Lines in the plot of residuals.
+MAX_LINES = 30
 
 
 #: Symbols of the units of a job by dimension, empty where it fixes none.
@@ -98,9 +100,15 @@ def _probe_curves(steps: Sequence[Mapping[str, Any]], units: Units) -> Iterator[
 
 
 def residual_lines(steps: Sequence[Mapping[str, Any]]) -> list[Line]:
-    """Return the residuals of each load step relative to its first, early steps lighter."""
+    """Return the residuals of load steps relative to their first, early steps lighter.
+
+    Of many steps some are left out, never the last.
+    """
     lines = []
+    stride = -(-len(steps) // MAX_LINES)
     for index, step in enumerate(steps):
+        if (len(steps) - 1 - index) % stride:
+            continue
         norms = step["residual_norms"]
         first = next((norm for norm in norms if norm), None)
         if first is None:

@@ -15,7 +15,7 @@ from elastane.jobs.paths import RunFolder
 from elastane.jobs.progress import in_time
 from elastane.jobs.report.curves import Units, bracket, curves, residual_lines
 from elastane.jobs.report.picture import NoPictureError, render_body
-from elastane.jobs.report.plots import bar_plot, line_plot, number
+from elastane.jobs.report.plots import Line, bar_plot, line_plot, number
 from elastane.jobs.result import write_text
 from elastane.jobs.results_table import common_units, point_of, read_sound_result
 from elastane.jobs.status_file import RunStatus
@@ -23,6 +23,10 @@ from elastane.jobs.view import stored_status
 
 #: Rendering takes seconds each.
 MAX_PICTURES = 12
+#: Narrower ones cannot be told apart.
+MAX_BARS = 200
+#: Rows of the table of load steps.
+MAX_STEPS = 500
 STYLE = (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
 HEAD = """\
 <!DOCTYPE html>
@@ -215,7 +219,7 @@ def _tiles(run: Run) -> str:
 
 def _picture(run: Run) -> str:
     try:
-        png = render_body(run.folder)
+        png = render_body(run.folder, run.units.get("stress", ""))
     except NoPictureError as error:
         return f'<p class="note">{escape(str(error))}</p>\n'
     code = base64.b64encode(png).decode("ascii")
@@ -241,8 +245,12 @@ def _plots(run: Run) -> str:
         )
     )  # fmt: skip
     krylov = [float(count) for step in run.steps for count in step["krylov_iterations"]]
-    drawn.append(("Linear solves", bar_plot(krylov, "Newton iteration of the run",
-                                            "Krylov iterations")))  # fmt: skip
+    labels = ("Newton iteration of the run", "Krylov iterations")
+    if len(krylov) <= MAX_BARS:
+        drawn.append(("Linear solves", bar_plot(krylov, *labels)))
+    else:
+        line = Line([(float(number), count) for number, count in enumerate(krylov, 1)])
+        drawn.append(("Linear solves", line_plot([line], *labels)))
     boxes = "".join(f"<div><h3>{escape(title)}</h3>{plot}</div>" for title, plot in drawn if plot)
     return f'<div class="plots">{boxes}</div>\n' if boxes else ""
 
@@ -253,7 +261,10 @@ def _steps(run: Run) -> str:
     head = ["step", "load", "Newton", "Krylov", "residual", f"strain energy{energy}",
             f"largest displacement{displacement}", "min J", "seconds", "why it ended"]  # fmt: skip
     rows = []
+    left_out = max(len(run.steps) - MAX_STEPS, 0)
     for index, step in enumerate(run.steps, 1):
+        if index <= left_out:
+            continue
         norms = [norm for norm in step["residual_norms"] if norm is not None]
         residual = f"{norms[0]:.2e} → {norms[-1]:.2e}" if norms else ""
         rows.append(
@@ -265,7 +276,8 @@ def _steps(run: Run) -> str:
                 step.get("reason", ""),
             ]
         )  # fmt: skip
-    return _table(head, rows)
+    note = f'<p class="note">the last {MAX_STEPS} of {len(run.steps)}; history.csv has all</p>\n'
+    return (note if left_out else "") + _table(head, rows, "steps")
 
 
 #: The phases that add up to the time of a run; others are parts of them.

@@ -1,6 +1,6 @@
 """A picture of the deformed body, coloured by stress, made by PyVista without a screen.
 
-python -m elastane.jobs.report.picture FIELDS PICTURE.png
+python -m elastane.jobs.report.picture FIELDS PICTURE.png UNIT
 
 is the process of its own in which PyVista works: what goes wrong in a graphics library costs the
 picture and not the page.
@@ -25,6 +25,7 @@ MAX_BYTES = 400e6
 SIZE = [1200, 800]
 #: Subdivisions of each curved element edge: 2**3 lines.
 SUBDIVISION = 3
+STRESS = "von_mises_stress"
 WITHOUT = "no picture: PyVista is not installed (pip install pyvista)"
 
 
@@ -32,8 +33,8 @@ class NoPictureError(RuntimeError):
     """There is no picture; the message says why."""
 
 
-def render_body(folder: RunFolder) -> bytes:
-    """Return a PNG of the last step that was written.
+def render_body(folder: RunFolder, unit: str = "") -> bytes:
+    """Return a PNG of the last step that was written, its stress in a unit.
 
     Raises:
         NoPictureError: If there is none.
@@ -43,7 +44,7 @@ def render_body(folder: RunFolder) -> bytes:
         raise NoPictureError(WITHOUT)
     with tempfile.TemporaryDirectory() as aside:
         picture = Path(aside) / "picture.png"
-        command = [sys.executable, "-m", __name__, str(fields.resolve()), str(picture)]
+        command = [sys.executable, "-m", __name__, str(fields.resolve()), str(picture), unit]
         try:
             subprocess.run(command, capture_output=True, timeout=TIMEOUT_SECONDS, check=True)
             return picture.read_bytes()
@@ -75,7 +76,7 @@ def last_fields(folder: RunFolder) -> Path:
     return path
 
 
-def draw(fields: Path, picture: Path) -> None:
+def draw(fields: Path, picture: Path, unit: str = "") -> None:
     """Draw the deformed body of a file of fields, and the outline of the initial one."""
     pyvista: Any = importlib.import_module("pyvista")  # has no types for what is used here
 
@@ -91,9 +92,9 @@ def draw(fields: Path, picture: Path) -> None:
         smooth_shading=True,
         split_sharp_edges=True,
         show_scalar_bar=name is not None,
-        scalar_bar_args={"title": name or "", "color": "black", "fmt": "%.3g", "vertical": True,
-                         "title_font_size": 22, "label_font_size": 20, "position_x": 0.86,
-                         "position_y": 0.1, "height": 0.8},
+        scalar_bar_args={"title": _title(name, unit), "color": "black", "fmt": "%.3g",
+                         "vertical": True, "title_font_size": 22, "label_font_size": 20,
+                         "position_x": 0.84, "position_y": 0.1, "height": 0.8},
     )  # fmt: skip
     plotter.add_mesh(
         _surface(deformed, 1).extract_feature_edges(30.0), color="black", line_width=1.5
@@ -104,6 +105,12 @@ def draw(fields: Path, picture: Path) -> None:
     plotter.camera.zoom(0.95)
     plotter.screenshot(str(picture))
     plotter.close()
+
+
+def _title(name: str | None, unit: str) -> str:
+    """Return the title of the bar of colours; the line below it keeps the numbers away."""
+    words = (name or "").replace("von_mises", "von Mises").replace("_", " ")
+    return f"{words} [{unit}]\n" if unit and name == STRESS else f"{words}\n"
 
 
 def _surface(mesh: Any, subdivision: int = SUBDIVISION) -> Any:
@@ -130,11 +137,11 @@ def _last_step(fields: Path) -> Any:
 def _colour(mesh: Any) -> str | None:
     """Return the field that colours the body: stress, or what else there is."""
     data = mesh.point_data
-    if "von_mises_stress" not in data and "cauchy_stress" in data:
+    if STRESS not in data and "cauchy_stress" in data:
         stress = np.asarray(data["cauchy_stress"]).reshape(-1, 6)
-        data["von_mises_stress"] = von_mises_stress(stress)[:, 0]
-    if "von_mises_stress" in data:
-        return "von_mises_stress"
+        data[STRESS] = von_mises_stress(stress)[:, 0]
+    if STRESS in data:
+        return STRESS
     if "displacement" in data:
         data["|displacement|"] = np.linalg.norm(np.asarray(data["displacement"]), axis=1)
         return "|displacement|"
@@ -142,4 +149,4 @@ def _colour(mesh: Any) -> str | None:
 
 
 if __name__ == "__main__":
-    draw(Path(sys.argv[1]), Path(sys.argv[2]))
+    draw(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])

@@ -66,7 +66,10 @@ def view(local: Local, job_id: str) -> JobView:
 
 
 def ended(local: Local, *job_ids: str) -> list[RunState]:
-    until(lambda: all(job.state in FINAL for job in local.query(job_ids).values()))
+    until(
+        lambda: all(job.state in FINAL for job in local.query(job_ids).values()),
+        seconds=60.0 + 2.0 * len(job_ids),
+    )
     return [local.query(job_ids)[job_id].state for job_id in job_ids]
 
 

@@ -278,3 +278,10 @@ def test_the_page_loads_neither_mpi_nor_petsc(run_python: Any) -> None:
     code = "import sys, elastane.jobs.report.page; print(sorted(sys.modules))"
     loaded = run_python(code)
     assert not any(f"'{name}'" in loaded for name in ("mpi4py", "petsc4py", "libceed", "pyvista"))
+
+
+def test_a_run_of_many_steps_has_a_page_that_a_browser_can_bear(tmp_path: Path) -> None:
+    steps = [step(number, number / 2000) for number in range(1, 2001)]
+    path = write_page([make_run(tmp_path / "run", steps=steps)], tmp_path / "report.html")
+    assert "the last 500 of 2000; history.csv has all" in Page(path).text
+    assert path.stat().st_size < 1e6
