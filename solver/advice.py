@@ -16,7 +16,7 @@ from elastane.solver.report import Cause, NewtonReport
 #: No message names more edits than so many.
 MAX_EDITS = 3
 #: What the job file allows.
-MAX_REFINE, MAX_ITERATIONS = 10, 100_000
+MAX_REFINE, MAX_ITERATIONS, MAX_STEPS = 10, 100_000, 10_000
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,10 @@ def _adaptive(problem: Problem) -> Edit:
     return Edit("loading.adaptive", True, "a step that fails is cut and tried again")
 
 
-def _more_steps(problem: Problem) -> Edit:
-    steps = 4 * problem.loading.steps
+def _more_steps(problem: Problem) -> Edit | None:
+    if problem.loading.steps >= MAX_STEPS:
+        return None
+    steps = min(4 * problem.loading.steps, MAX_STEPS)
     return Edit("loading.steps", steps, "smaller increments from the start")
 
 
@@ -145,7 +147,7 @@ REMEDIES: dict[Cause, tuple[Callable[[Problem], Edit | None], ...]] = {
     Cause.INVERTED: (_more_steps, _refine, _smaller_steps),
     Cause.ITERATIONS: (_more_newton, _more_steps, _line_search),
     Cause.LINE_SEARCH: (_line_search, _more_steps, _refine),
-    Cause.LINEAR_SLOW: (_more_krylov, _coarse, _more_steps),
+    Cause.LINEAR_SLOW: (_more_krylov, _coarse, _more_steps, _smaller_steps),
     Cause.LINEAR_INDEFINITE: (_other_krylov, _smaller_steps, _more_steps),
     Cause.LINEAR: (_coarse, _other_krylov, _more_steps),
     Cause.NOT_A_NUMBER: (_more_steps, _refine, _smaller_steps),

@@ -75,9 +75,21 @@ def cut() -> Problem:
     return problem(MESH, 2, loads, loading=Loading(steps=4), newton=DEFAULT)
 
 
-PROBLEMS = {"elastic": elastic, "relaxing": relaxing, "cut": cut}
+def single() -> Problem:
+    """Fewer cells than ranks."""
+    loads: list[BoundaryCondition] = [clamp("x-min"), traction("x-max", 0.2, 0.0, 0.0)]
+    one = Box(cells=(1, 1, 1))
+    return problem(one, 2, loads, viscoelastic(), loading=Loading(steps=4), newton=DEFAULT)
+
+
+PROBLEMS = {"elastic": elastic, "relaxing": relaxing, "cut": cut, "single": single}
 #: When each of them is asked to end at first: within a step and after one.
-ENDS = {"elastic": ("newton", 8), "relaxing": ("step_converged", 2), "cut": ("step_converged", 2)}
+ENDS = {
+    "elastic": ("newton", 8),
+    "relaxing": ("step_converged", 2),
+    "cut": ("step_converged", 2),
+    "single": ("step_converged", 1),
+}
 
 
 def go_on(name: str, folder: Path, listener: Listener | None = None, **changes: object) -> Report:

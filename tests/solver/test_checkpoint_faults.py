@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ import pytest
 from mpi4py import MPI
 from numpy.typing import NDArray
 
+from elastane.jobs.result import write_result
 from elastane.meshes.box import Box
 from elastane.solver.boundary import BoundaryCondition
 from elastane.solver.checkpoint import CheckpointPlan
@@ -26,7 +28,8 @@ from elastane.solver.checkpointing import Checkpoints
 from elastane.solver.discretisation import discretise
 from elastane.solver.journal import Journal
 from elastane.solver.loading import solve
-from elastane.solver.output.vtu import write_vtu
+from elastane.solver.output import FORMATS
+from elastane.solver.output.pvd import PvdSeries
 from elastane.solver.problem import Loading, Problem
 from elastane.solver.stepping import Progress
 from elastane.solver.worst_points import write_worst_points
@@ -400,15 +403,36 @@ def test_disk_that_holds_the_records_but_not_the_manifest_has_no_checkpoint(
     assert saved.resume() == (4, [])
 
 
-def vtu_writer(folder: Path) -> Callable[[], None]:
+# Writers of one more file or step into a folder, which has one already.
+
+
+def write_fields(kind: str, folder: Path, step: int) -> None:
     mesh, parameters = block(2, MPI.COMM_SELF)
-    fields = polynomials(parameters, 2, 1.0)
-    return lambda: write_vtu(folder / "step.vtu", MPI.COMM_SELF, mesh, fields)
+    output = FORMATS[kind](folder, MPI.COMM_SELF, mesh, step > 1)
+    output.write(step, 0.5 * step, polynomials(parameters, 2, 0.5 * step))
 
 
-def worst_writer(folder: Path) -> Callable[[], None]:
-    rows = np.random.default_rng(1).standard_normal((20, 5))
-    return lambda: write_worst_points(folder / "worst.vtu", MPI.COMM_SELF, rows)
+def write_series(folder: Path, step: int) -> None:
+    series = PvdSeries(folder / "fields.pvd", MPI.COMM_SELF, resume=step > 1)
+    series.add(0.5 * step, folder / f"step-{step:04d}.vtu")
+
+
+def write_worst(folder: Path, step: int) -> None:
+    rows = np.random.default_rng(step).standard_normal((20, 5))
+    write_worst_points(folder / "worst.vtu", MPI.COMM_SELF, rows)
+
+
+def write_json(folder: Path, step: int) -> None:
+    write_result(folder / "result.json", {"status": "running", "steps": [step] * 100})
+
+
+WRITERS: dict[str, Callable[[Path, int], None]] = {
+    "vtu": partial(write_fields, "vtu"),
+    "vtkhdf": partial(write_fields, "vtkhdf"),
+    "pvd": write_series,
+    "worst points": write_worst,
+    "result": write_json,
+}
 
 
 @pytest.mark.long
@@ -416,20 +440,24 @@ def test_20_sizes_of_disk_for_each_writer(
     saved: Saved, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fill_disk_at(saved, sizes_up_to(len(saved.originals["step-0004.bin"]), 20))
-    writers = (vtu_writer, worst_writer)
-    for writer in writers:
-        folder = tmp_path / writer.__name__
-        write = writer(folder)
-        write()
-        (path,) = folder.iterdir()
-        whole = path.read_bytes()
-        for size in sizes_up_to(len(whole), 20):
+    for name, write in WRITERS.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        write(folder, 1)
+        before = contents(folder)
+        # Numbers have more digits or fewer: the second step may be a little smaller.
+        largest = int(0.9 * max(len(content) for content in before.values()))
+        for size in sizes_up_to(largest, 20):
             with largest_file(size), pytest.raises(OSError, match=os.strerror(errno.EFBIG)):
-                write()
-            assert list(folder.iterdir()) == [path]
-            assert path.read_bytes() == whole
+                write(folder, 2)
+            assert contents(folder) == before
     with capsys.disabled():
-        sys.stdout.write(f"\nfull disks: 20 sizes for each of {1 + len(writers)} writers\n")
+        sys.stdout.write(f"\nfull disks: 20 sizes for each of {1 + len(WRITERS)} writers\n")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 @pytest.fixture
