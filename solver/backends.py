@@ -1,5 +1,6 @@
 """Where a solve runs: the libCEED resource and the PETSc types that go with it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -43,3 +44,26 @@ def find_backend(name: str) -> Backend:
             f"unknown backend {name!r}; the backends are {known}, "
             "or a libCEED resource such as /cpu/self/opt/blocked"
         ) from None
+
+
+def device_resource(resource: str, local_rank: int, environment: Mapping[str, str]) -> str:
+    """Return a libCEED resource with the GPU of a rank: the ranks of a node take its GPUs in turn.
+
+    A job gets the GPUs of a node together, as they reach each other directly only then.  Where
+    nothing tells how many there are, libCEED takes the device that PETSc has chosen.
+
+    Args:
+        resource: The resource, of whatever kind.
+        local_rank: Number of the rank among those of its node, from 0.
+        environment: Variables of the environment.
+    """
+    if not resource.startswith("/gpu/") or "device_id" in resource:
+        return resource
+    for name in ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES"):
+        devices = [entry for entry in environment.get(name, "").split(",") if entry]
+        if devices:
+            return f"{resource}:device_id={local_rank % len(devices)}"
+    given = environment.get("SLURM_GPUS_ON_NODE", "")
+    if given.isdecimal() and int(given) > 0:
+        return f"{resource}:device_id={local_rank % int(given)}"
+    return resource

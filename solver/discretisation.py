@@ -3,6 +3,7 @@
 build the mesh -> distribute -> spaces -> operators of the body -> loads and supports
 """
 
+import os
 from dataclasses import dataclass, replace
 
 import libceed
@@ -14,7 +15,7 @@ from elastane.meshes.fingerprint import fingerprint
 from elastane.meshes.mesh import Mesh
 from elastane.meshes.names import unknown_name
 from elastane.meshes.topology import Topology, distribute
-from elastane.solver.backends import BACKENDS, find_backend
+from elastane.solver.backends import BACKENDS, Backend, device_resource, find_backend
 from elastane.solver.ceed import Points, check_resource
 from elastane.solver.collective import on_root
 from elastane.solver.journal import Journal
@@ -92,7 +93,7 @@ def discretise(
             on_root(comm, lambda: build_fused_kernels(kernels))
         journal.event("fused_kernels", sources=fused_sources(kernels))
     with journal.phase("operators"):
-        ceed = libceed.Ceed(backend.resource)
+        ceed = libceed.Ceed(_resource(backend, comm))
         prescribed = prescribed_points(topology, problem.boundary)
         spaces = [build_space(topology, p, prescribed) for p in degrees]
         body = Body(
@@ -109,6 +110,15 @@ def discretise(
             ceed, topology, spaces[-1], body, problem.boundary, problem.body_force
         )
     return Discretisation(topology, mesh_hash, spaces, body, mechanics)
+
+
+def _resource(backend: Backend, comm: MPI.Intracomm) -> str:
+    """Return the libCEED resource of this rank: on GPUs its own device."""
+    node = comm.Split_type(MPI.COMM_TYPE_SHARED)
+    try:
+        return device_resource(backend.resource, node.rank, os.environ)
+    finally:
+        node.Free()
 
 
 def _build_mesh(problem: Problem) -> Mesh:

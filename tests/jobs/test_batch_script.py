@@ -59,9 +59,9 @@ def check_texts(texts: list[str], folder: Path) -> None:
     site = Site(name="plain")
     lines = len(render(REQUEST, site).splitlines())
     for text in texts:
-        for field in ("name", "key"):
-            if not is_refused(lambda f=field, t=text: render(replace(REQUEST, **{f: t}), site)):  # type: ignore[misc]
-                script = render(replace(REQUEST, **{field: text}), site)
+        for request in (replace(REQUEST, name=text), replace(REQUEST, key=text)):
+            if not is_refused(lambda r=request: render(r, site)):  # type: ignore[misc]
+                script = render(request, site)
                 assert len(script.splitlines()) == lines, repr(text)
                 assert "CANARY" not in script
         for field, value in {

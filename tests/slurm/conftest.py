@@ -1,3 +1,4 @@
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,11 @@ def _cluster() -> Iterator[Cluster]:
     if missing:
         pytest.skip(f"NO TEST ON A REAL SLURM: {', '.join(missing)} not installed; `make setup` as "
                     "root installs them")  # fmt: skip
+    host = socket.gethostname().split(".")[0]
+    try:
+        socket.gethostbyname(host)
+    except OSError as error:
+        pytest.skip(f"NO TEST ON A REAL SLURM: the host name {host} has no address: {error}")
     cluster = Cluster()
     yield cluster
     cluster.stop()
