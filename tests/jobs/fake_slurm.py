@@ -89,22 +89,22 @@ def sbatch(arguments: list[str]) -> int:
             "from": time.time() + delay,
             "arguments": arguments,
         }
+        aside = FOLDER / f".new-{os.getpid()}"
+        aside.write_text(json.dumps(job))
         try:
-            with (FOLDER / str(number)).open("x") as file:
-                json.dump(job, file)
+            os.link(aside, FOLDER / str(number))
             break
         except FileExistsError:
             continue
+        finally:
+            aside.unlink()
     return say(out.format(id=number), err, code)
 
 
 def squeue(arguments: list[str]) -> int:
     rows = ["JOBID|STATE|REASON|NODELIST|COMMENT|WORK_DIR"]
     for path in sorted(FOLDER.glob("[0-9]*")):
-        try:
-            job = json.loads(path.read_text())
-        except ValueError:  # sbatch is writing it at this moment
-            continue
+        job = json.loads(path.read_text())
         if job["from"] <= time.time():
             rows.append("|".join([path.name, job["state"], "None", "", job["comment"],
                                   job["folder"]]))  # fmt: skip

@@ -72,7 +72,7 @@ def state(folder: RunFolder) -> RunState:
     return status.state
 
 
-def wait_for(folder: RunFolder, wanted: RunState, seconds: float = 40.0) -> None:
+def wait_for(folder: RunFolder, wanted: RunState, seconds: float = 90.0) -> None:
     wait_until(lambda: state(folder) == wanted, seconds, f"{wanted.value}: {folder.root}")
 
 
@@ -97,11 +97,11 @@ def test_a_real_solve_on_two_nodes_converges(cluster: Cluster, tmp_path: Path) -
 
 def test_a_warned_run_requeues_itself_and_goes_on(cluster: Cluster, tmp_path: Path) -> None:
     folder = submitted(write_job(tmp_path, steps=12, ranks=2))
-    wait_until(lambda: at_step(folder, 2), 40.0, "two load steps")
+    wait_until(lambda: at_step(folder, 2), 90.0, "two load steps")
     # What SLURM sends at the time that --signal=B:USR1@N names.
     cluster.tool("scancel", "--batch", "--signal=USR1", job_id(folder))
     # Without the nudge it would wait for two minutes.
-    wait_for(folder, RunState.CONVERGED, 60.0)
+    wait_for(folder, RunState.CONVERGED, 120.0)
     first, second = history(folder)
     assert (first.job_id, first.restart) == (second.job_id, second.restart - 1)
     assert second.step >= 2
@@ -155,7 +155,7 @@ def test_a_cancelled_run_ends_as_cancelled(
 ) -> None:
     monkeypatch.setenv("FAKE_ACT", "wait")
     folder = submitted(write_job(tmp_path))
-    wait_until(lambda: at_step(folder, 1), 40.0, "the first step")
+    wait_until(lambda: at_step(folder, 1), 90.0, "the first step")
     waiting = submitted(write_job(tmp_path), replace(SLURM, hold=True))
     slurm = Slurm()
     for each in (folder, waiting):
@@ -258,7 +258,7 @@ def test_a_lost_answer_is_looked_up(cluster: Cluster, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("played")
 def test_the_script_works_by_hand_and_runs_once(cluster: Cluster, tmp_path: Path) -> None:
     folder = submitted(write_job(tmp_path))
-    wait_until(lambda: at_step(folder, 1), 40.0, "the first step")
+    wait_until(lambda: at_step(folder, 1), 90.0, "the first step")
     by_hand = cluster.tool("sbatch", "--parsable", f"--chdir={folder.root}",
                            str(folder.batch_script)).stdout.strip()  # fmt: skip
     wait_for(folder, RunState.CONVERGED)
@@ -270,8 +270,8 @@ def test_the_script_works_by_hand_and_runs_once(cluster: Cluster, tmp_path: Path
 
 @pytest.mark.long
 def test_a_run_outlives_its_node(cluster: Cluster, tmp_path: Path) -> None:
-    folder = submitted(write_job(tmp_path, steps=600))
-    wait_until(lambda: at_step(folder, 2), 40.0, "two load steps")
+    folder = submitted(write_job(tmp_path, steps=60))
+    wait_until(lambda: at_step(folder, 2), 120.0, "two load steps")
     node = cluster.tool("squeue", "-h", "-j", job_id(folder), "-o", "%N").stdout.strip()
     cluster.kill_node(node)
     try:
@@ -280,7 +280,7 @@ def test_a_run_outlives_its_node(cluster: Cluster, tmp_path: Path) -> None:
             lambda: cluster.state(job_id(folder))[0] == "PENDING", 90.0, "the job to be requeued"
         )
         cluster.tool("scontrol", "update", f"JobId={job_id(folder)}", "StartTime=now")
-        wait_for(folder, RunState.CONVERGED, 120.0)
+        wait_for(folder, RunState.CONVERGED, 240.0)
     finally:
         cluster.start_node(node)
         wait_until(cluster.is_idle, 60.0, "the node to come back")
@@ -303,7 +303,7 @@ def test_the_time_limit_is_survived(cluster: Cluster, tmp_path: Path) -> None:
     wait_until(lambda: settle(folder, said).state == RunState.CANCELLED, 40.0, "cancelled")
     cancelled = len(read_result(folder.result)["steps"])
     resume(folder, 2, None, io.StringIO())
-    wait_until(lambda: at_step(folder, cancelled + 2), 60.0, "two further steps on 2 ranks")
+    wait_until(lambda: at_step(folder, cancelled + 2), 120.0, "two further steps on 2 ranks")
     events = [json.loads(line) for line in folder.events.read_text().splitlines()]
     assert [event["step"] >= 1 for event in events if event["event"] == "resumed"][-1]
 
