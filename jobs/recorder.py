@@ -28,6 +28,8 @@ AXES = "xyz"
 _NONE = ("",) * len(AXES)
 #: Events may follow each other fast; whether the run is still ours is asked at most so often.
 FENCE_SECONDS = 1.0
+#: After these the solver or the recorder replaces files: then it is asked in any case.
+BEFORE_WRITES = ("problem", "step_started", "step_converged", "stop_requested")
 
 
 class FencedError(RuntimeError):
@@ -77,8 +79,7 @@ class Recorder:
             FencedError: If another copy has taken the run over; nothing is written then.
             OSError: If it cannot be written.
         """
-        # After a converged step come its fields and a checkpoint: ask before all of them.
-        if kind == "step_converged" or time.monotonic() > self._asked + FENCE_SECONDS:
+        if kind in BEFORE_WRITES or time.monotonic() > self._asked + FENCE_SECONDS:
             self._require_ours()
         if kind == "problem":
             kept = ("dofs", "cells", "level_dofs", "ranks", "backend", "memory_bytes")

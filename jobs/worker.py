@@ -141,11 +141,9 @@ def _solve(folder: RunFolder, solve: Solve, comm: "MPI.Intracomm", observer: Ran
     report = solve(problem, folder.root, observer, comm, plan)
     if observer.recorder is not None:
         observer.recorder.finish(report)
-    if not report.resumable:
-        return EXIT_CODES[Status(report.status)]
-    # A launcher may kill the others as soon as the first rank ends with a code that is not 0.
+    # The first rank that ends with a code other than 0 ends all, so rank 0 must have written first.
     comm.barrier()
-    return ExitCode.REQUEUE
+    return ExitCode.REQUEUE if report.resumable else EXIT_CODES[Status(report.status)]
 
 
 def _read(folder: RunFolder) -> tuple[Problem, CheckpointPlan]:

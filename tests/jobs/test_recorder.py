@@ -138,8 +138,13 @@ def test_who_was_replaced_writes_nothing(sound_job: Path, folder: RunFolder) -> 
     solve(recorder, 1, 1, energy=0.0)
     ours[0] = False
     before = {path: path.read_bytes() for path in folder.root.iterdir() if path.is_file()}
-    with pytest.raises(FencedError, match="another copy"):
-        recorder.event("step_converged", step(2, 0.0))
+    for kind, values in (
+        ("step_converged", step(2, 0.0)),
+        ("step_started", {"step": 1, "attempt": 1, "load": 0.1}),
+        ("stop_requested", {"request": "stop", "step": 1, "load": 0.1}),
+    ):
+        with pytest.raises(FencedError, match="another copy"):
+            recorder.event(kind, values)
     with pytest.raises(FencedError):
         recorder.finish(REPORT)
     with pytest.raises(FencedError):
