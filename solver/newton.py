@@ -30,6 +30,17 @@ from elastane.solver.report import Cause, NewtonReport
 #: few Krylov iterations and cost a further Newton iteration.
 FIRST_RTOL = 1e-2
 
+#: A residual is what rounding makes of it if it is below so many units in the last place of the
+#: forces that single unknowns exert; those of a slender body cancel almost entirely.  Measured are
+#: 1 to 2 units.
+UNITS_OF_ROUNDING = 4.0
+
+#: Rounding is thought of when the residual does not halve any more and has fallen so far.
+SMALL = 1e-5
+
+#: Newton's method ended there.
+ROUNDING = "CONVERGED_ROUNDING"
+
 #: No linear solve is asked for more: rounding would keep it from getting there.
 SMALLEST_RTOL = 1e-10
 
@@ -61,6 +72,7 @@ class Course:
         krylov: Krylov iterations of each Newton iteration.
         linear_total: Krylov iterations that SNES counted.
         resumed: Whether SNES starts again at a residual that is known.
+        rounding: Residual norm that is made of rounding; 0 where that was not looked into.
     """
 
     monitor: Monitor
@@ -68,6 +80,13 @@ class Course:
     krylov: list[int] = field(default_factory=list)
     linear_total: int = 0
     resumed: bool = False
+    rounding: float = 0.0
+
+    @property
+    def is_stuck(self) -> bool:
+        """Return whether the residual is small and does not fall any more."""
+        *before, last = self.norms
+        return bool(before) and 0.5 * before[-1] < last < SMALL * max(before)
 
     def add(self, norm: float, krylov_iterations: int | None, min_J: float) -> None:
         """Take note of a residual norm and of the Krylov iterations that led to it, if any."""
@@ -213,6 +232,8 @@ class Newton:
             course.linear_total -= self.snes.getLinearSolveIterations()
             self.snes.solve(None, u)
         name = _name(PETSc.SNES, self.snes.getConvergedReason())
+        if self._bound < course.norms[-1] <= course.rounding:
+            return course.report(ROUNDING, None)
         converged = self.snes.getConvergedReason() > 0
         return course.report(name, None if converged else self._why(name))
 
@@ -226,6 +247,20 @@ class Newton:
         # Iteration 0 is the state at the start: no linear solve led to it.
         course.add(norm, total - course.linear_total if iteration else None, self._min_J)
         course.linear_total = total
+        if course.is_stuck:
+            course.rounding = course.rounding or self._rounding()
+            self.snes.setTolerances(atol=max(self._bound, course.rounding))
+
+    def _rounding(self) -> float:
+        """Return the residual norm that rounding of the unknowns makes; collective.
+
+        A node moves by no less than a unit in the last place of its displacement, and its force by
+        that times the diagonal of the Jacobian: no residual is smaller but by chance.
+        """
+        forces = self.work
+        self._multigrid.jacobian.getDiagonal(forces)
+        forces.pointwiseMult(forces, self.snes.getSolution())
+        return UNITS_OF_ROUNDING * float(np.finfo(float).eps) / 2.0 * forces.norm()
 
     def _predict(self, u: PETSc.Vec, jump: NDArray[np.float64], course: Course) -> None:
         """Add the solution of the linearised problem to u."""

@@ -49,6 +49,31 @@ def crushed_cube(by: float, **settings: Any) -> Problem:
     return problem(Box(cells=(2, 2, 2)), 2, supports, **settings)
 
 
+@pytest.mark.parametrize("num_ranks", [1, 2])
+def test_a_slender_body_converges_as_far_as_rounding_lets_it(
+    num_ranks: int, run_ranks: Callable[..., str]
+) -> None:
+    """A hundred times as long as thick: forces of nodes, 1e6 times the load, cancel.
+
+    The tip sinks by F L³/(3 E I), but for what one layer of degree 2 locks.
+    """
+    reason, left, tip = call_on_ranks(run_ranks, num_ranks, slender_cantilever)
+    assert reason == "CONVERGED_ROUNDING"
+    # The bound that the job asks for is 3e-13; the load is 8e-5.
+    assert 3e-13 < left < 1e-7 * 8e-5
+    assert tip == pytest.approx(0.01 / 3.0, rel=0.03)
+
+
+def slender_cantilever() -> tuple[str, float, float]:
+    length, width, thickness, modulus = 1.0, 0.1, 0.01, 1e6
+    force = 0.01 * modulus * width * thickness**3 / 12.0 / length**2
+    body = Box(size=(length, width, thickness), cells=(16, 2, 1))
+    loads = [clamp("x-min"), traction("x-max", 0.0, 0.0, -force / (width * thickness))]
+    solid = material("neo-hookean", youngs_modulus=modulus, poissons_ratio=0.3)
+    (step,) = solve(problem(body, 2, loads, solid)).report.steps
+    return step.newton.reason, step.newton.residual_norms[-1], step.max_displacement
+
+
 def test_step_that_turns_elements_inside_out_is_cut() -> None:
     listener = Listener()
     state = solve(bent_cube(force=5.0), listener)
