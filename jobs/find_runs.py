@@ -119,7 +119,9 @@ def _ask_one(
     answers: dict[RunFolder, JobView | None] = {}
     for folder, sent in asked.items():
         if sent.job_id is not None:
-            answers[folder] = said.get(sent.job_id)
+            answer = said.get(sent.job_id)
+            is_other = executor.name == "local" and (answer is None or answer.comment != sent.key)
+            answers[folder] = _elsewhere(folder) if is_other else answer
             continue
         found = jobs_of(executor, folder, sent)
         # Not there yet is not gone: it may be on its way.
@@ -130,6 +132,16 @@ def _ask_one(
         )
         answers[folder] = found[0] if found else doubt
     return answers
+
+
+def _elsewhere(folder: RunFolder) -> JobView | None:
+    """Return what is known of a job that the queue of this machine does not have.
+
+    That of another machine may: each numbers its jobs for itself.  A run that has begun says where.
+    """
+    if folder.claims.exists():
+        return None
+    return JobView("", RunState.UNKNOWN, reason="not in the queue of this machine")
 
 
 def jobs_of(executor: Executor, folder: RunFolder, sent: Submission) -> list[JobView]:

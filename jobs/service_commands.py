@@ -254,7 +254,7 @@ def _cancel_one(folder: RunFolder) -> None:
     """Ask the executor to end a run; the note in its folder says that it was the user's wish.
 
     Raises:
-        RunFolderError: If it was not submitted.
+        RunFolderError: If it was not submitted, or not here.
         SilentError: If the executor does not answer.
     """
     from elastane.jobs.executors import find_executor
@@ -270,9 +270,15 @@ def _cancel_one(folder: RunFolder) -> None:
             f"{folder.root} was not submitted: press Ctrl-C where `elastane run` solves it"
         )
     executor = find_executor(sent.executor)
+    ids = {job.job_id for job in jobs_of(executor, folder, sent)}
+    if sent.job_id and executor.name != "local":  # another machine's queue numbers for itself
+        ids.add(sent.job_id)
+    if not ids:
+        raise RunFolderError(
+            f"{folder.root} is not known to {executor.name} here: it was submitted on another "
+            "machine, or it never arrived"
+        )
     write_text(folder.cancelled, json.dumps({"time": time.time()}) + "\n")
-    ids = {sent.job_id} if sent.job_id else set()
-    ids |= {job.job_id for job in jobs_of(executor, folder, sent)}
     for job_id in ids:
         executor.cancel(job_id)
 

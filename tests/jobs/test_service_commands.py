@@ -1,6 +1,7 @@
 import io
 import json
 import os
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
@@ -205,6 +206,25 @@ def test_without_a_sound_answer_a_run_is_unknown_and_nothing_is_written(
     assert states("run") == ["unknown"]
     assert "last known: held" in say("status", "run")[1]
     assert folder.status.read_text() == before
+
+
+def test_the_queue_of_another_machine_is_not_taken_for_this_one(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = RunFolder(submit("--hold", "-o", "run"))
+    before = folder.status.read_text()
+    with monkeypatch.context() as there:
+        there.setattr(socket, "gethostname", lambda: "another-machine")
+        assert states("run") == ["unknown"]
+        submit("--hold", "-o", "other")  # job 1 there, too
+        assert states("run", "other") == ["unknown", "held"]
+        code, _, err = say("cancel", "run")
+        assert (code, err.split(":")[0]) == (2, "run is not known to local here")
+        assert states("other") == ["held"]
+        assert say("cancel", "other")[0] == 0
+    assert not folder.cancelled.exists()
+    assert folder.status.read_text() == before
+    assert states("run") == ["held"]
 
 
 def test_cancel_says_when_the_executor_does_not_answer(
