@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from elastane.jobs.executors import find_executor
@@ -69,7 +70,8 @@ def look(folders: Iterable[RunFolder]) -> list[RunView]:
     for folder, status in stored:
         said = answers.get(folder)
         if folder in answers or (folder in open_runs and folder.claims.exists()):
-            status = settle(folder, said, now)
+            with suppress(OSError):  # others may read how a run stands, and not settle it
+                status = settle(folder, said, now)
         views.append(view(status, folder.root, said, now))
     return views
 
