@@ -19,16 +19,15 @@ from petsc4py import PETSc
 
 from elastane.solver.cell_state import history_size, record_size, records, restore
 from elastane.solver.checkpoint import CheckpointPlan
-from elastane.solver.checkpoint_file import (
+from elastane.solver.checkpoint_file import read_records, write_records
+from elastane.solver.checkpoint_manifest import (
     VERSION,
     CheckpointError,
     Contents,
     ForeignCheckpointError,
     Manifest,
     manifest_path,
-    read_records,
     records_path,
-    write_records,
 )
 from elastane.solver.collective import from_root
 from elastane.solver.discretisation import Discretisation

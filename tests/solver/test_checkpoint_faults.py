@@ -23,7 +23,7 @@ from elastane.jobs.result import write_result
 from elastane.meshes.box import Box
 from elastane.solver.boundary import BoundaryCondition
 from elastane.solver.checkpoint import CheckpointPlan
-from elastane.solver.checkpoint_file import ForeignCheckpointError, sealed
+from elastane.solver.checkpoint_manifest import ForeignCheckpointError, sealed
 from elastane.solver.checkpointing import Checkpoints
 from elastane.solver.discretisation import discretise
 from elastane.solver.journal import Journal
