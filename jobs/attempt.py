@@ -25,6 +25,7 @@ from typing import Any
 
 from elastane.jobs import claims, liveness
 from elastane.jobs.claims import Claim, RunningElsewhereError
+from elastane.jobs.ending import ending
 from elastane.jobs.event_log import EventTail, append_event
 from elastane.jobs.executors.base import SilentError
 from elastane.jobs.executors.slurm_commands import run_tool
@@ -428,7 +429,10 @@ def _end_command(options: argparse.Namespace) -> int:
     folder = RunFolder(options.run)
     code = end(folder, options.generation, options.code, os.environ, options.max_restarts)
     status = status_of(folder)
-    sys.stderr.write(f"{status.state.value}{status.message and ': '}{status.message}\n")
+    # What the log of the run closes with.
+    if status.state is not RunState.CONVERGED:
+        sys.stdout.write(f"{status.state.value}{status.message and ': '}{status.message}\n")
+    sys.stdout.writelines(f"{line}\n" for line in ending(read_result(folder.result)))
     return code
 
 

@@ -11,18 +11,19 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import Any, TextIO
+from typing import TextIO
 
 from elastane.jobs import attempt, claims
 from elastane.jobs.attempt import Heartbeat
 from elastane.jobs.check import check_job
+from elastane.jobs.ending import ending
 from elastane.jobs.event_log import EventTail
 from elastane.jobs.job import Job
 from elastane.jobs.launchers import Launch, launch_worker
 from elastane.jobs.liveness import require_idle
 from elastane.jobs.material_verdicts import require_verdicts
 from elastane.jobs.paths import RunFolder, claim_run_folder, new_run_folder
-from elastane.jobs.progress import Progress, in_time
+from elastane.jobs.progress import Progress
 from elastane.jobs.provenance import write_provenance
 from elastane.jobs.result import (
     add_warnings,
@@ -195,19 +196,9 @@ def _tell(folder: RunFolder, job: Job, returncode: int, stream: TextIO) -> ExitC
     """Say what was computed, how long it took and where it lies; return the exit code."""
     result = read_result(folder.result)
     status = Status(result["status"])
-    if status is Status.CONVERGED:
-        units = result.get("units")
-        energy, length = (f" {units[name]}" if units else "" for name in ("energy", "length"))
-        stream.write(
-            f"converged in {len(result['steps'])} load steps: strain energy "
-            f"{result['strain_energy']:.12g}{energy}, largest displacement "
-            f"{result['max_displacement']:.6g}{length}\n"
-        )
-    else:
+    if status is not Status.CONVERGED:
         sys.stderr.write(f"{status.value}: {result['message']}\n")
-    if any(result["timings"].values()):
-        stream.write(_timings(result) + "\n")
-        stream.write(_memory(result) + "\n")
+    stream.writelines(f"{line}\n" for line in ending(result))
     series = folder.series(job.problem.output.format)
     if series.exists():
         stream.write(f"fields for ParaView: {series}\n")
@@ -215,18 +206,3 @@ def _tell(folder: RunFolder, job: Job, returncode: int, stream: TextIO) -> ExitC
     if status is Status.FAILED and returncode == ExitCode.BAD_INPUT:
         return ExitCode.BAD_INPUT
     return EXIT_CODES[status]
-
-
-def _memory(result: dict[str, Any]) -> str:
-    """Return the largest memory of all ranks, in one line."""
-    per_unknown = result["memory_bytes"] / max(result["dofs"], 1)
-    return (
-        f"memory: {result['memory_bytes'] / 1e6:,.0f} MB, {per_unknown:,.0f} bytes per unknown, "
-        "libraries included"
-    )
-
-
-def _timings(result: dict[str, Any]) -> str:
-    """Return the seconds of each part, in one line."""
-    parts = [f"{name} {in_time(result['timings'][name])}" for name in ("setup", "solve", "output")]
-    return f"time: {', '.join(parts)}"

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from elastane.jobs import claims
 from elastane.jobs.job import load_job
 from elastane.jobs.paths import RunFolder
+from elastane.jobs.progress import Progress
 from elastane.jobs.provenance import identity
 from elastane.jobs.recorder import FencedError, Recorder
 from elastane.jobs.result import end_result
@@ -60,6 +61,7 @@ class RankObserver:
 
     def __init__(self) -> None:
         self.recorder: Recorder | None = None
+        self._progress = Progress(sys.stdout)
         self._request = Request.GO_ON
         self._stop_asked = float("inf")
 
@@ -78,9 +80,10 @@ class RankObserver:
         self._request = max(self._request, request)
 
     def event(self, kind: str, **values: Any) -> None:
-        """Write an event down."""
+        """Write an event down, and tell of it in the log."""
         if self.recorder is not None:
             self.recorder.event(kind, values)
+            self._progress.show({"event": kind, "time": time.time(), **values})
 
     def request(self) -> Request:
         """Return what this rank was asked for by a signal."""
