@@ -13,7 +13,7 @@ FAKE_WORKER = Path(__file__).parent.parent / "jobs" / "fake_worker.py"
 STAND_IN = """\
 #!/bin/bash
 if [[ "$*" == "-m mpi4py -m elastane.jobs.worker ." ]]; then
-    exec '{python}' -m mpi4py '{worker}' . "$FAKE_ACT"
+    exec '{python}' -m mpi4py '{worker}' . $FAKE_ACT
 fi
 exec '{python}' "$@"
 """

@@ -173,6 +173,18 @@ def test_a_cancelled_run_ends_as_cancelled(
         assert state(each) == RunState.CANCELLED
 
 
+@pytest.mark.usefixtures("played")
+def test_an_error_of_one_rank_ends_the_run_with_its_words(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_ACT", "bug 1")  # while rank 0 waits in a barrier for ever
+    folder = submitted(write_job(tmp_path, nodes=2))
+    wait_for(folder, RunState.FAILED)
+    status = read_status(folder)
+    assert status is not None
+    assert "rank 1 of 2: RuntimeError: out of luck" in status.message
+
+
 @pytest.mark.parametrize(
     ("wish", "words"),
     [
