@@ -13,11 +13,13 @@ from pathlib import Path
 from types import FrameType
 from typing import TextIO
 
-from elastane.jobs import attempt, claims
-from elastane.jobs.attempt import Heartbeat
+from elastane.jobs import claims
+from elastane.jobs.attempt_begin import begin
+from elastane.jobs.attempt_end import end
 from elastane.jobs.check import check_job
 from elastane.jobs.ending import ending
 from elastane.jobs.event_log import EventTail
+from elastane.jobs.heartbeat import Heartbeat
 from elastane.jobs.job import Job
 from elastane.jobs.launchers import Launch, launch_worker
 from elastane.jobs.liveness import require_idle
@@ -94,7 +96,7 @@ def run_job(
     run = folder.root.resolve().name
     write_status(folder, RunStatus(run, job.name, RunState.PREPARED))
     write_provenance(folder, job, sys.argv)
-    generation = attempt.begin(folder, os.getpid(), os.environ)
+    generation = begin(folder, os.getpid(), os.environ)
     launch = launch_worker(folder.root, ranks, debug)
     environment = {**launch.environment, claims.GENERATION: str(generation)}
     launch = replace(launch, environment=environment)
@@ -103,7 +105,7 @@ def run_job(
     if interrupted:
         end_result(folder.result, Status.INTERRUPTED, "killed before it could stop by itself")
     code = returncode if returncode >= 0 else 128 - returncode  # as a shell tells it
-    attempt.end(folder, generation, code, os.environ, max_restarts=0)
+    end(folder, generation, code, os.environ, max_restarts=0)
     add_warnings(folder.result, insisted)
     if debug and folder.traceback.exists():
         sys.stderr.write(folder.traceback.read_text(encoding="utf-8"))

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from elastane.jobs import attempt, claims
-from elastane.jobs.attempt import BeginCode, Heartbeat
+from elastane.jobs import attempt, claims, heartbeat
+from elastane.jobs.attempt import BeginCode
 from elastane.jobs.claims import RunningElsewhereError
 from elastane.jobs.event_log import append_event, read_events
+from elastane.jobs.executors import slurm_nudge
 from elastane.jobs.executors.base import JobRequest
 from elastane.jobs.executors.slurm_commands import Answer
 from elastane.jobs.paths import RunFolder
@@ -296,12 +297,12 @@ def test_a_step_that_has_lost_its_run_is_ended(folder: RunFolder, reason: str) -
 def test_a_full_disk_does_not_stop_the_heart(
     folder: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    heart = Heartbeat(folder, begin(folder))
+    heart = heartbeat.Heartbeat(folder, begin(folder))
 
     def full(*arguments: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(attempt, "write_status", full)
+    monkeypatch.setattr(heartbeat, "write_status", full)
     assert heart.beat()
 
 
@@ -315,7 +316,7 @@ def test_a_requeued_job_is_told_to_start_until_it_does(monkeypatch: pytest.Monke
         told.append(list(command))
         return Answer(len(told) % 2, "", "")  # refused the first time
 
-    monkeypatch.setattr(attempt, "run_tool", tool)
+    monkeypatch.setattr(slurm_nudge, "run_tool", tool)
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
     assert attempt.nudge("4711")
     assert told == [["scontrol", "update", "JobId=4711", "StartTime=now"]] * 2
