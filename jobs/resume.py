@@ -99,8 +99,8 @@ def _require_end(folder: RunFolder, before: Submission) -> None:
             f"{folder.root}` finds it"
         )
     view = find_executor(before.executor).query([before.job_id]).get(before.job_id)
-    if view is None or view.state in FINAL:
-        return
+    if view is None or view.state in FINAL or view.comment not in ("", before.key):
+        return  # another machine's queue may have a job of the same number
     if view.state is RunState.UNKNOWN:
         raise SilentError(
             f"{before.executor} does not say how job {before.job_id} stands "

@@ -443,7 +443,8 @@ def _unmet(after: Sequence[Path], executor: Executor) -> list[str]:
         view = executor.query([submission.job_id]).get(submission.job_id)
         if view is not None and view.state is RunState.UNKNOWN:
             raise SilentError(f"it is not known how {path} stands: {view.reason or view.word}")
-        if view is None or view.state in FINAL:
+        is_other = view is not None and view.comment not in ("", submission.key)
+        if view is None or view.state in FINAL or is_other:
             wrong.append(f"nothing can run after {path}: its job has ended")
     return wrong
 

@@ -165,6 +165,16 @@ def test_a_run_that_is_alive_is_not_resumed(
     assert len(slurm.sent) == 1
 
 
+def test_a_job_of_the_same_number_elsewhere_does_not_count(
+    slurm: StandIn, ended: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def query(job_ids: Sequence[str]) -> Mapping[str, JobView]:
+        return {i: JobView(i, RunState.RUNNING, comment="elastane-another-key") for i in job_ids}
+
+    monkeypatch.setattr(slurm, "query", query)
+    assert resume(ended, None, None, io.StringIO()).number == 2
+
+
 def test_nothing_is_resumed_while_the_executor_is_silent(slurm: StandIn, ended: RunFolder) -> None:
     slurm.state = RunState.UNKNOWN
     with pytest.raises(SilentError, match="does not say how job 1 stands"):
