@@ -18,7 +18,7 @@ from elastane.jobs.submission_file import read_submission
 
 
 class NothingToDoError(RuntimeError):
-    """The run has converged already."""
+    """The run has converged already, or was cancelled."""
 
 
 class PredecessorError(RuntimeError):
@@ -34,7 +34,7 @@ def begin(folder: RunFolder, pid: int, environment: Mapping[str, str]) -> int:
         environment: Variables of the environment, which say who started it.
 
     Raises:
-        NothingToDoError: If the run has converged.
+        NothingToDoError: If the run has converged or was cancelled.
         PredecessorError: If a run that it waits for did not converge.
         RunningElsewhereError: If another copy may be alive.
         OSError: If the folder cannot be written.
@@ -56,8 +56,10 @@ def _begin(folder: RunFolder, claim: Claim, environment: Mapping[str, str]) -> N
     # Looked at under the claim: nobody changes it any more.
     if result_state(folder) is RunState.CONVERGED:
         raise NothingToDoError(f"{folder.root} has converged already")
+    if folder.cancelled.exists():
+        _end_before_begin(folder, RunState.CANCELLED, "cancelled before it began")
+        raise NothingToDoError(f"{folder.root} was cancelled: `elastane resume` takes it up again")
     require_predecessors(folder)
-    folder.cancelled.unlink(missing_ok=True)
     reopen_result(folder.result)
     status = status_of(folder)
     status = replace(
@@ -143,5 +145,10 @@ def require_predecessors(folder: RunFolder) -> None:
         if state is not RunState.CONVERGED:
             how = f"is {state}" if state else "has not ended"
             message = f"it waits for {path}, which {how}"
-            write_status(folder, replace(status_of(folder), state=RunState.FAILED, message=message))
+            _end_before_begin(folder, RunState.FAILED, message)
             raise PredecessorError(message)
+
+
+def _end_before_begin(folder: RunFolder, state: RunState, message: str) -> None:
+    now = time.time()
+    write_status(folder, replace(status_of(folder), state=state, message=message, ended=now))

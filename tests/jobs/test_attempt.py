@@ -152,6 +152,10 @@ def test_what_the_user_cancelled_is_cancelled_and_may_begin_again(folder: RunFol
     set_result(folder, Status.INTERRUPTED, "stopped as asked")
     assert attempt.end(folder, generation, 130, {}) == 130
     assert status_of(folder).state is RunState.CANCELLED
+    # A copy that still waited in a queue does not take it up, `elastane resume` does.
+    assert attempt.main(["begin", str(folder.root), "--pid", str(os.getpid())]) == 75
+    assert status_of(folder).state is RunState.CANCELLED
+    folder.cancelled.unlink()
     generation = begin(folder)
     assert read_result(folder.result)["status"] == "running"
     attempt.end(folder, generation, 137, {})
