@@ -68,7 +68,8 @@ def slender_cantilever() -> tuple[str, float, float]:
     length, width, thickness, modulus = 1.0, 0.1, 0.01, 1e6
     force = 0.01 * modulus * width * thickness**3 / 12.0 / length**2
     body = Box(size=(length, width, thickness), cells=(16, 2, 1))
-    loads = [clamp("x-min"), traction("x-max", 0.0, 0.0, -force / (width * thickness))]
+    load = traction("x-max", 0.0, 0.0, -force / (width * thickness))
+    loads: list[BoundaryCondition] = [clamp("x-min"), load]
     solid = material("neo-hookean", youngs_modulus=modulus, poissons_ratio=0.3)
     (step,) = solve(problem(body, 2, loads, solid)).report.steps
     return step.newton.reason, step.newton.residual_norms[-1], step.max_displacement
