@@ -17,7 +17,7 @@ from elastane.jobs.executors import find_executor
 from elastane.jobs.executors.base import JobRequest, RejectedError, SilentError
 from elastane.jobs.executors.slurm import Slurm
 from elastane.jobs.paths import RunFolder
-from elastane.jobs.submission import Patience, ensure_sent
+from elastane.jobs.sending import Patience, ensure_sent
 from elastane.jobs.submission_file import (
     SendState,
     Submission,

@@ -17,17 +17,11 @@ from elastane.jobs.job import load_job
 from elastane.jobs.paths import RunFolder
 from elastane.jobs.result import read_result
 from elastane.jobs.resume import resume
+from elastane.jobs.sending import Patience, ensure_sent
 from elastane.jobs.settle import settle
 from elastane.jobs.states import RunState
 from elastane.jobs.status_file import read_status
-from elastane.jobs.submission import (
-    Patience,
-    SubmitOptions,
-    ensure_sent,
-    submit,
-    submit_again,
-    submit_array,
-)
+from elastane.jobs.submission import SubmitOptions, submit, submit_again, submit_array
 from elastane.jobs.submission_file import Submission, new_key, read_submission, write_submission
 from tests.slurm.cluster import Cluster, wait_until
 
