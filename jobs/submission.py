@@ -82,7 +82,7 @@ def submit(path: Path, options: SubmitOptions, stream: TextIO) -> Submission:
     insisted = require_verdicts(
         checked.job.problem.materials, options.unchecked, lambda line: _tell(stream, line)
     )
-    _check(executor, request)
+    _check(executor, request, options)
     name = checked.job.name
     folder = (
         new_run_folder(name)
@@ -131,7 +131,7 @@ def submit_array(
         require_verdicts(job.problem.materials, options.unchecked, lambda line: _tell(stream, line))
         for job in jobs
     ]
-    _check(executor, request)
+    _check(executor, request, options)
     folders = members(RunFolder(root), len(jobs))
     for folder, job, warnings in zip(folders, jobs, insisted, strict=True):
         folder.root.mkdir()
@@ -201,14 +201,22 @@ def _request(job: Job, options: SubmitOptions) -> JobRequest:
     )
 
 
-def _check(executor: Executor, request: JobRequest) -> None:
+def _check(executor: Executor, request: JobRequest, options: SubmitOptions) -> None:
     """Refuse a job that would never start.
 
     Raises:
         RejectedError: If it would not.
         SilentError: If the executor does not answer.
     """
-    wrong = [*_unmet(request.after, executor), *executor.check(request)]
+    try:
+        wrong = [*_unmet(request.after, executor), *executor.check(request)]
+    except SilentError as error:
+        if options.executor is not None:
+            raise
+        raise SilentError(
+            f"{error}\n{executor.name} was taken because its commands are installed here; nothing "
+            "was sent. `--executor local` takes the queue of this machine"
+        ) from error
     if wrong:
         raise RejectedError("\n".join(wrong))
 

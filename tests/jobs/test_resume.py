@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -114,6 +115,23 @@ def test_what_never_starts_leaves_no_folder(slurm: StandIn, sound_job: Path) -> 
     slurm.wrong = ["too large", "too long"]
     with pytest.raises(RejectedError, match="too large\ntoo long"):
         submit(sound_job, SubmitOptions(executor="slurm"), io.StringIO())
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize("chosen", [None, "slurm"])
+def test_a_scheduler_that_was_not_asked_for_and_is_silent_says_what_else_there_is(
+    slurm: StandIn, sound_job: Path, monkeypatch: pytest.MonkeyPatch, chosen: str | None
+) -> None:
+    """Where SLURM is installed and not set up, say; nothing is left behind."""
+
+    def check(request: JobRequest) -> list[str]:
+        raise SilentError("sinfo failed")
+
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(slurm, "check", check)
+    with pytest.raises(SilentError, match="sinfo failed") as raised:
+        submit(sound_job, SubmitOptions(executor=chosen), io.StringIO())
+    assert ("--executor local" in str(raised.value)) == (chosen is None)
     assert not Path("runs").exists()
 
 
