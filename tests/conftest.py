@@ -17,6 +17,12 @@ os.environ.update(
     OMPI_MCA_rmaps_base_oversubscribe="1",
 )
 
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_state(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep the list of runs and the queue of this machine out of the tests' way."""
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+
 RunRanks = Callable[..., str]
 
 
