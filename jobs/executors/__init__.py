@@ -33,5 +33,5 @@ def find_executor(name: str | None = None) -> Executor:
     try:
         return EXECUTORS[name]()
     except KeyError:
-        known = ", ".join(EXECUTORS)
+        known = ", ".join(sorted(EXECUTORS))
         raise ValueError(f"unknown executor {name[:80]!r}; the executors are {known}") from None

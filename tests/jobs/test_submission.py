@@ -265,5 +265,5 @@ def test_keys_of_one_job_differ() -> None:
 
 
 def test_an_unknown_executor_is_refused() -> None:
-    with pytest.raises(ValueError, match="the executors are slurm, local"):
+    with pytest.raises(ValueError, match="the executors are local, slurm"):
         find_executor("pbs")
