@@ -503,8 +503,8 @@ def table(content: Row) -> str:
 
 
 def _per_digit(row: Row, part: Callable[[Mapping[str, float]], float]) -> str:
-    """Return a part of the work per decimal digit; nothing where it was not counted."""
-    return f"{part(row['work']) / row['digits']:.1f}" if "work" in row else ""
+    """Return a part of the work per decimal digit."""
+    return f"{part(row['work']) / row['digits']:.1f}"
 
 
 def _quartiles(values: dict[str, float]) -> str:
