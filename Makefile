@@ -18,7 +18,8 @@ demo: setup  ## solve an example on two ranks
 	"$(BIN)/elastane" run jobs/examples/schwarz.yml -n 2
 
 test: setup  ## run all tests but the long ones
-	"$(BIN)/python" -m pytest -m "not long"
+	# The tests of a file stay together: they share what is set up for them.
+	"$(BIN)/python" -m pytest -m "not long" -n auto --maxprocesses 4 --dist loadfile
 
 test-long: setup  ## run the tests that take minutes each
 	"$(BIN)/python" -m pytest -m long
