@@ -23,6 +23,7 @@ def _own_state(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keep the list of runs and the queue of this machine out of the tests' way."""
     os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
 
+
 RunRanks = Callable[..., str]
 
 
