@@ -90,22 +90,22 @@ def take(folder: RunFolder, claimant: Claim, is_dead: Callable[[Claim], bool | N
     """
     folder.claims.mkdir(exist_ok=True)
     while True:
-        holder = owner(folder)
+        # Of the claim after the one that was judged only one can be made: to look for the last
+        # number again here would step over a rival who took the run meanwhile.
+        last = last_generation(folder)
+        holder = _holder(folder, last)
         if holder is not None:
             dead = is_dead(holder)
             if not dead:
                 raise RunningElsewhereError(folder, holder, certain=dead is False)
-        claim = replace(claimant, generation=last_generation(folder) + 1)
+        claim = replace(claimant, generation=last + 1)
         if _make(_file(folder, claim.generation), asdict(claim)):
             return claim
 
 
 def owner(folder: RunFolder) -> Claim | None:
     """Return the claim that holds the run, None if nobody has it."""
-    generation = last_generation(folder)
-    if generation == 0 or _end(folder, generation).exists():
-        return None
-    return read_claim(folder, generation)
+    return _holder(folder, last_generation(folder))
 
 
 def history(folder: RunFolder) -> Iterator[Claim]:
@@ -150,6 +150,12 @@ def still_ours(folder: RunFolder, generation: int) -> bool:
 def release(folder: RunFolder, generation: int, **content: Any) -> None:
     """Give a claim back, with a few words for those who look; twice is no error."""
     _make(_end(folder, generation), content)
+
+
+def _holder(folder: RunFolder, last: int) -> Claim | None:
+    if last == 0 or _end(folder, last).exists():
+        return None
+    return read_claim(folder, last)
 
 
 def _file(folder: RunFolder, generation: int) -> Path:

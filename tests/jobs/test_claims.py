@@ -64,6 +64,27 @@ def test_a_run_is_only_taken_from_the_dead(
     assert holder.generation == 2
 
 
+@pytest.mark.parametrize("given_back", [False, True])
+def test_who_looks_while_a_rival_takes_the_run_does_not_get_it(
+    folder: RunFolder, given_back: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claims.take(folder, replace(MINE, job_id="first"), says(None))
+    if given_back:
+        claims.release(folder, 1)
+    judge = claims._holder
+
+    def judge_slowly(judged: RunFolder, last: int) -> Claim | None:
+        holder = judge(judged, last)
+        monkeypatch.setattr(claims, "_holder", judge)
+        claims.take(folder, replace(MINE, job_id="rival"), says(True))
+        return holder
+
+    monkeypatch.setattr(claims, "_holder", judge_slowly)
+    with pytest.raises(RunningElsewhereError, match="job rival"):
+        claims.take(folder, MINE, lambda other: other.job_id == "first")
+    assert claims.last_generation(folder) == 2
+
+
 def test_who_finds_the_folder_gone_has_lost_it(folder: RunFolder) -> None:
     assert not claims.still_ours(folder, 1)
 
