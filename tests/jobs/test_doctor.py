@@ -151,5 +151,5 @@ def test_a_new_job_file_says_how_to_submit_it_where_there_is_a_profile(
     monkeypatch.chdir(tmp_path)
     assert main(["init", "--site", "nowhere"]) == 2
     assert not list(tmp_path.iterdir())
-    assert main(["init", "--site", "example-gpu"]) == 0
-    assert "elastane submit --site example-gpu cantilever.yml" in capsys.readouterr().out
+    assert main(["init", "--site", "example-nvidia"]) == 0
+    assert "elastane submit --site example-nvidia cantilever.yml" in capsys.readouterr().out

@@ -18,7 +18,7 @@ def sites(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", ["generic", "example-gpu"])
+@pytest.mark.parametrize("name", ["generic", "example-nvidia", "example-amd"])
 def test_a_shipped_profile_is_sound(name: str) -> None:
     site = read_site(list_sites()[name])
     assert site.name == name

@@ -21,7 +21,7 @@ RUNNING = RunStatus(
 
 
 def run(status: RunStatus, said: JobView | None = None) -> RunView:
-    return view(status, Path("/work/runs") / status.run, said, NOW)
+    return view(status, Path("/scratch/runs") / status.run, said, NOW)
 
 
 def said(state: RunState, **values: str) -> JobView:
@@ -41,7 +41,7 @@ def test_table(golden: Callable[[str, str], None]) -> None:
         run(replace(RUNNING, run="done", state=RunState.CONVERGED, step=9, load=1.0)),
         run(replace(RUNNING, run="bad", state=RunState.DIVERGED, message="Newton\nfailed: " * 9)),
     ]
-    golden("status.txt", table(views, Path("/work")) + "\n")
+    golden("status.txt", table(views, Path("/scratch")) + "\n")
 
 
 @pytest.mark.parametrize("state", sorted(FINAL))

@@ -23,7 +23,7 @@ case $code in
 *) exit "$code" ;;
 esac
 export ELASTANE_GENERATION="$generation"
-srun --kill-on-bad-exit=1 --mpi=pmix "$python" -m mpi4py -m elastane.jobs.worker . &
+srun --kill-on-bad-exit=1 --mpi=pmix --cpu-bind=cores "$python" -m mpi4py -m elastane.jobs.worker . &
 step=$!
 "$python" -m elastane.jobs.attempt beat . "$generation" "$step" &
 beat=$!
