@@ -62,7 +62,7 @@ def compiler(command: Sequence[str]) -> str:
 
 def qfunction_flags() -> str:
     """Return the flags with which QFunctions are compiled here."""
-    return shlex.join([*native.FLAGS, *native._machine_flags(find_compiler())])
+    return shlex.join([native.C.standard, *native.FLAGS, *native._machine_flags(find_compiler())])
 
 
 def petsc_flags() -> str:

@@ -1,4 +1,4 @@
-"""Build a shared library of C functions for this machine.
+"""Build a shared library of C or C++ functions for this machine.
 
 The solver calls QFunctions through their addresses.  Libraries are cached by a hash of the source,
 the compiler, its flags and the processor, since clusters share home folders between unequal nodes.
@@ -11,6 +11,7 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -19,7 +20,6 @@ from elastane.materials.compiler.cache import cache_folder, digest, written_asid
 #: -fno-math-errno and -fno-trapping-math let loops with log and select vectorise; nothing here
 #: changes results, as -ffast-math would.
 FLAGS = (
-    "-std=gnu99",
     "-O3",
     "-fPIC",
     "-shared",
@@ -38,12 +38,32 @@ typedef float CeedScalar;
 typedef int CeedInt;
 """
 
-#: Tried in this order where $CC is not set.
-COMPILERS = ("gcc", "cc", "clang")
+
+@dataclass(frozen=True)
+class Language:
+    """A language that machines have compilers for.
+
+    Attributes:
+        name: Its name in messages.
+        suffix: Of its sources.
+        standard: Flag for the standard.
+        variable: Variable of the environment that chooses the compiler.
+        compilers: Tried in this order where the variable is not set.
+    """
+
+    name: str
+    suffix: str
+    standard: str
+    variable: str
+    compilers: tuple[str, ...]
+
+
+C = Language("C", ".c", "-std=gnu99", "CC", ("gcc", "cc", "clang"))
+CPP = Language("C++", ".cpp", "-std=c++17", "CXX", ("g++", "c++", "clang++"))
 
 
 class NativeBuildError(RuntimeError):
-    """A C source could not be built on this machine."""
+    """A source could not be built on this machine."""
 
 
 def build_library(
@@ -51,23 +71,25 @@ def build_library(
     name: str,
     *,
     single: bool = False,
-    compilers: Sequence[str] = COMPILERS,
+    language: Language = C,
+    compilers: Sequence[str] | None = None,
     flags: Sequence[str] = (),
 ) -> Path:
-    """Return a shared library built from C99 source, from the cache if it was built before.
+    """Return a shared library built from source, from the cache if it was built before.
 
     Args:
         source: Text of the source.
         name: Used in file names only.
         single: Whether the numbers of a generated QFunction are `float`.
-        compilers: Tried in this order where $CC is not set.
+        language: Of the source.
+        compilers: Tried instead of those of the language where its variable is not set.
         flags: Flags beside FLAGS and those for this processor.
 
     Raises:
         NativeBuildError: If there is no compiler or it refuses the source.
     """
-    compiler = find_compiler(compilers)
-    command = [*compiler, *FLAGS, *_machine_flags(compiler), *flags]
+    compiler = find_compiler(compilers, language)
+    command = [*compiler, language.standard, *FLAGS, *_machine_flags(compiler), *flags]
     if single:
         source, name = SINGLE_PRECISION + source, f"{name}-single"
         # Only gcc has it; elsewhere constants stay doubles, which is slower but no less accurate.
@@ -80,33 +102,44 @@ def build_library(
     if library.exists():
         return library
     # The source stays beside the library: debuggers and libCEED's just-in-time compilers read it.
-    with written_aside(library.with_suffix(".c")) as aside:
+    kept = library.with_suffix(language.suffix)
+    with written_aside(kept) as aside:
         aside.write_text(source, encoding="utf-8")
     with written_aside(library) as aside:
-        _run([*command, str(library.with_suffix(".c")), "-o", str(aside), "-lm"], name)
+        _run([*command, str(kept), "-o", str(aside), "-lm"], name)
     return library
 
 
-def find_compiler(candidates: Sequence[str] = COMPILERS) -> tuple[str, ...]:
-    """Return the command of the C compiler: $CC, or the first candidate on the path.
+def find_compiler(
+    candidates: Sequence[str] | None = None, language: Language = C
+) -> tuple[str, ...]:
+    """Return the command of a compiler: $CC or $CXX, or the first candidate on the path.
+
+    Args:
+        candidates: By default those of the language.
+        language: What it is to compile.
 
     Raises:
         NativeBuildError: If there is none.
     """
-    chosen = os.environ.get("CC")
+    candidates = language.compilers if candidates is None else candidates
+    chosen = os.environ.get(language.variable)
     if chosen:
         program, *arguments = shlex.split(chosen)
         found = shutil.which(program)
         if found is None:
-            raise NativeBuildError(f"no C compiler: CC={chosen} is not a program on the path")
+            raise NativeBuildError(
+                f"no {language.name} compiler: {language.variable}={chosen} is not a program on "
+                "the path"
+            )
         return (found, *arguments)
     for candidate in candidates:
         found = shutil.which(candidate)
         if found is not None:
             return (found,)
     raise NativeBuildError(
-        f"no C compiler: none of {', '.join(candidates)} is on the path; install gcc, load the "
-        "compiler's module, or set CC"
+        f"no {language.name} compiler: none of {', '.join(candidates)} is on the path; install "
+        f"gcc, load the compiler's module, or set {language.variable}"
     )
 
 
