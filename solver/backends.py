@@ -1,4 +1,4 @@
-"""Where a solve runs: the libCEED resource and the PETSc types that go with it."""
+"""Where a solve runs: the libCEED resource, the PETSc types and the device that go with it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,61 +9,88 @@ class Backend:
     """A place to run.
 
     Attributes:
-        resource: libCEED resource.
+        resource: libCEED resource; on devices for what stays on the host.
         vec_type: PETSc vector type.
         mat_type: PETSc type of assembled matrices.
         fused: Whether our own kernels (`elastane.solver.fused`) apply the operators.
+        device: Key of `elastane.solver.device.DEVICES`, whose kernels apply the operators; None
+            on CPUs.
     """
 
     resource: str
-    vec_type: str
-    mat_type: str
+    vec_type: str = "standard"
+    mat_type: str = "aij"
     fused: bool = False
+    device: str | None = None
 
 
+CPU_RESOURCE = "/cpu/self/avx/blocked"
 BACKENDS = {
-    "cpu": Backend("/cpu/self/avx/blocked", vec_type="standard", mat_type="aij", fused=True),
-    "cuda": Backend("/gpu/cuda/gen", vec_type="cuda", mat_type="aijcusparse"),
-    "hip": Backend("/gpu/hip/gen", vec_type="hip", mat_type="aijhipsparse"),
+    "cpu": Backend(CPU_RESOURCE, fused=True),
+    "cuda": Backend(CPU_RESOURCE, device="cuda"),
+    "hip": Backend(CPU_RESOURCE, device="hip"),
+    "simulated": Backend(CPU_RESOURCE, device="simulated"),
 }
+#: Beginnings of libCEED's own resources, and the PETSc types that share memory with each.
+RESOURCES = {
+    "/cpu/": Backend(""),
+    "/gpu/cuda/": Backend("", vec_type="cuda", mat_type="aijcusparse"),
+    "/gpu/hip/": Backend("", vec_type="hip", mat_type="aijhipsparse"),
+}
+#: What a name of a backend may be; the simulated device is for tests.
+KNOWN = "cpu, cuda, hip, or a libCEED resource such as /cpu/self/opt/blocked"
+
+#: Variables that hide GPUs from a process.  HIP obeys all three, one after the other: the number of
+#: those left is that of the shortest list.
+VISIBLE = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
 
 
 def find_backend(name: str) -> Backend:
-    """Return the backend of that name, or libCEED alone on the CPU resource given.
+    """Return the backend of that name, or libCEED alone on the resource given.
 
     Raises:
         ValueError: If there is none; the message lists those there are.
     """
-    if name.startswith("/cpu/"):
-        return Backend(name, vec_type="standard", mat_type="aij")
+    for start, kind in RESOURCES.items():
+        if name.startswith(start):
+            return Backend(name, kind.vec_type, kind.mat_type)
     try:
         return BACKENDS[name]
     except KeyError:
-        known = ", ".join(BACKENDS)
-        raise ValueError(
-            f"unknown backend {name!r}; the backends are {known}, "
-            "or a libCEED resource such as /cpu/self/opt/blocked"
-        ) from None
+        raise ValueError(f"unknown backend {name!r}; the backends are {KNOWN}") from None
+
+
+def device_number(local_rank: int, environment: Mapping[str, str]) -> int | None:
+    """Return the GPU of a rank among those it can see: the ranks of a node take them in turn.
+
+    A job gets the GPUs of a node together, as they reach each other directly only then.
+
+    Args:
+        local_rank: Number of the rank among those of its node, from 0.
+        environment: Variables of the environment.
+
+    Returns:
+        The number; None where the environment does not tell how many there are.
+    """
+    lists = [environment.get(name, "").split(",") for name in VISIBLE]
+    counts = [len(entries) for entries in lists if entries != [""]]
+    given = environment.get("SLURM_GPUS_ON_NODE", "")
+    if not counts and given.isdecimal() and int(given) > 0:
+        counts = [int(given)]
+    return local_rank % min(counts) if counts else None
 
 
 def device_resource(resource: str, local_rank: int, environment: Mapping[str, str]) -> str:
-    """Return a libCEED resource with the GPU of a rank: the ranks of a node take its GPUs in turn.
+    """Return a libCEED resource with the GPU of a rank.
 
-    A job gets the GPUs of a node together, as they reach each other directly only then.  Where
-    nothing tells how many there are, libCEED takes the device that PETSc has chosen.
+    Where nothing tells how many there are, libCEED takes the device that PETSc has chosen.
 
     Args:
         resource: The resource, of whatever kind.
         local_rank: Number of the rank among those of its node, from 0.
         environment: Variables of the environment.
     """
-    if not resource.startswith("/gpu/") or "device_id" in resource:
+    number = device_number(local_rank, environment)
+    if not resource.startswith("/gpu/") or "device_id" in resource or number is None:
         return resource
-    for name in ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES"):
-        devices = [entry for entry in environment.get(name, "").split(",") if entry]
-        if devices:
-            return f"{resource}:device_id={local_rank % len(devices)}"
-    given = environment.get("SLURM_GPUS_ON_NODE", "")
-    if given.isdecimal() and int(given) > 0:
-        return f"{resource}:device_id={local_rank % int(given)}"
-    return resource
+    return f"{resource}:device_id={number}"
