@@ -71,20 +71,23 @@ def ensure_sent(
         if submission.job_id is not None:
             return submission.job_id
         sends = _Sends(folder, submission.key)
-        if sends.count():
-            job_id = _look_up(folder, submission, executor, sends, patience, say)
+        # The send after those that were looked up can be begun once only: to count again there
+        # would step over one that another command began meanwhile.
+        last = sends.count()
+        if last:
+            job_id = _look_up(folder, submission, executor, sends, last, patience, say)
             if job_id is not None:
                 return _accept(folder, submission, job_id)
-        write_submission(folder, replace(submission, state=SendState.SENDING))
-        if not sends.begin():
+        if not sends.begin(last + 1):
             continue  # another command sends it at this moment
+        write_submission(folder, replace(submission, state=SendState.SENDING))
         try:
             job_id = executor.send(submission.request)
         except RejectedError as error:
             write_submission(folder, replace(submission, state=SendState.REJECTED, why=str(error)))
             raise
         except SilentError as error:
-            sends.end()
+            sends.end(last + 1)
             say(f"{error}; looking for the job before it is sent again")
             continue
         if sends.count() > 1:  # an earlier one may have arrived after all
@@ -110,13 +113,11 @@ class _Sends:
             number += 1
         return number
 
-    def begin(self) -> bool:
-        """Note that the next one begins; return whether nobody else has begun it."""
+    def begin(self, number: int) -> bool:
+        """Note that one begins; return whether nobody else has begun it."""
         self._folder.mkdir(exist_ok=True)
         try:
-            descriptor = os.open(
-                self._file(self.count() + 1), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666
-            )
+            descriptor = os.open(self._file(number), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
         except FileExistsError:
             return False
         os.close(descriptor)
@@ -125,16 +126,13 @@ class _Sends:
         os.close(folder)
         return True
 
-    def end(self) -> None:
-        """Note that the last one has ended without an answer."""
-        write_text(self._file(self.count()), "no answer\n")
+    def end(self, number: int) -> None:
+        """Note that one has ended without an answer."""
+        write_text(self._file(number), "no answer\n")
 
-    def quiet_from(self, patience: Patience) -> float:
-        """Return the time from which the last one would be known if it had arrived."""
-        try:
-            stat = self._file(self.count()).stat()
-        except FileNotFoundError:  # pragma: no cover
-            return 0.0
+    def quiet_from(self, number: int, patience: Patience) -> float:
+        """Return the time from which one would be known if it had arrived."""
+        stat = self._file(number).stat()
         return stat.st_mtime + patience.arrival + (0.0 if stat.st_size else patience.send)
 
 
@@ -143,12 +141,13 @@ def _look_up(
     submission: Submission,
     executor: Executor,
     sends: _Sends,
+    last: int,
     patience: Patience,
     say: Callable[[str], None],
 ) -> str | None:
     """Return the id of a job that may have been sent; None if it certainly was not.
 
-    An empty answer counts only if it was given when the job would long have arrived.
+    `last` is the number of its last send.  An empty answer counts only if it was given when the job would long have arrived.
     """
     first = True
     while True:
@@ -157,7 +156,7 @@ def _look_up(
             return latest.job_id  # another command was told
         if latest is not None and latest.state is SendState.REJECTED:
             raise RejectedError(latest.why)
-        pause = sends.quiet_from(patience) - time.time()
+        pause = sends.quiet_from(last, patience) - time.time()
         job_id = _found(folder, submission, executor, patience)
         if job_id is not None:
             return job_id

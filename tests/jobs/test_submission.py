@@ -5,16 +5,18 @@ import multiprocessing
 import os
 import stat
 import sys
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from elastane.jobs import sending
 from elastane.jobs.batch_script import check_folder
 from elastane.jobs.executors import find_executor
-from elastane.jobs.executors.base import JobRequest, RejectedError, SilentError
+from elastane.jobs.executors.base import JobRequest, JobView, RejectedError, SilentError
 from elastane.jobs.executors.slurm import Slurm
 from elastane.jobs.paths import RunFolder
 from elastane.jobs.sending import Patience, ensure_sent
@@ -184,6 +186,69 @@ def test_a_command_that_died_while_it_sent_is_not_repeated(slurm: Path, tmp_path
     write_submission(folder, replace(before, state=SendState.SENDING))  # as it left it
     assert ensure_sent(folder, Slurm(TOOL_SECONDS), PATIENCE) == "1"
     assert jobs_of(slurm)[before.key] == 1
+
+
+class Rival(Slurm):
+    """SLURM, while another command sends the same submission; each send gets an id of its own.
+
+    Args:
+        rival: What the other command does, before this one sends or while it sends.
+    """
+
+    def __init__(self, rival: Callable[[], object]) -> None:
+        super().__init__(TOOL_SECONDS)
+        self.sent = 0
+        self._rival = rival
+
+    def send(self, request: JobRequest) -> str:
+        self.sent += 1
+        rival, self._rival = self._rival, lambda: None
+        rival()
+        return str(self.sent)
+
+    def find(self, key: str, folder: Path) -> list[JobView]:
+        return []
+
+
+@pytest.mark.parametrize("earlier", [0, 1])
+def test_of_two_commands_at_once_one_sends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, earlier: int
+) -> None:
+    """The other command sends between this one's look at the sends and its own send."""
+    folder = prepared(tmp_path / "run")
+    patience = Patience(send=0.0, arrival=0.0, retry=0.0)
+    sends = sending._Sends(folder, str(getattr(read_submission(folder), "key", "")))
+    executor = Rival(lambda: None)
+    if earlier:
+        assert sends.begin(1)
+    begin = sending._Sends.begin
+
+    def begin_late(own: sending._Sends, number: int) -> bool:
+        monkeypatch.setattr(sending._Sends, "begin", begin)
+        assert ensure_sent(folder, executor, patience) == "1"
+        return begin(own, number)
+
+    monkeypatch.setattr(sending._Sends, "begin", begin_late)
+    assert ensure_sent(folder, executor, patience) == "1"
+    assert (executor.sent, sends.count()) == (1, 1 + earlier)
+
+
+def test_the_end_of_a_send_is_not_that_of_a_later_one(tmp_path: Path) -> None:
+    folder = prepared(tmp_path / "run")
+    sends = sending._Sends(folder, str(getattr(read_submission(folder), "key", "")))
+
+    def send_again() -> None:
+        assert sends.begin(2)
+        raise SilentError("no answer")
+
+    long = Patience(send=1000.0, arrival=0.0, retry=0.0, sleep=lambda seconds: give_up())
+
+    def give_up() -> None:
+        raise TimeoutError
+
+    with pytest.raises(TimeoutError):  # it waits for the one that is under way
+        ensure_sent(folder, Rival(send_again), long)
+    assert sends.quiet_from(2, long) > time.time() + 900.0
 
 
 def test_a_job_that_ran_and_is_forgotten_is_known_by_its_claim(slurm: Path, tmp_path: Path) -> None:
