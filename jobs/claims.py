@@ -12,14 +12,13 @@ locks, and nothing depends on clocks.
 """
 
 import json
-import os
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from elastane.jobs.paths import RunFolder
+from elastane.jobs.result import create_text
 
 #: The variable of the environment that tells a worker the generation of its claim.
 GENERATION = "ELASTANE_GENERATION"
@@ -99,7 +98,7 @@ def take(folder: RunFolder, claimant: Claim, is_dead: Callable[[Claim], bool | N
             if not dead:
                 raise RunningElsewhereError(folder, holder, certain=dead is False)
         claim = replace(claimant, generation=last + 1)
-        if _make(_file(folder, claim.generation), asdict(claim)):
+        if create_text(_file(folder, claim.generation), json.dumps(asdict(claim))):
             return claim
 
 
@@ -149,7 +148,7 @@ def still_ours(folder: RunFolder, generation: int) -> bool:
 
 def release(folder: RunFolder, generation: int, **content: Any) -> None:
     """Give a claim back, with a few words for those who look; twice is no error."""
-    _make(_end(folder, generation), content)
+    create_text(_end(folder, generation), json.dumps(content))
 
 
 def _holder(folder: RunFolder, last: int) -> Claim | None:
@@ -164,24 +163,3 @@ def _file(folder: RunFolder, generation: int) -> Path:
 
 def _end(folder: RunFolder, generation: int) -> Path:
     return folder.claims / f"{generation:04}.end"
-
-
-def _make(path: Path, content: dict[str, Any]) -> bool:
-    """Make a file with its content at once; return whether the name was free."""
-    descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            json.dump(content, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(aside).chmod(0o666 & ~umask)  # mkstemp lets nobody else read
-        try:
-            os.link(aside, path)
-        except FileExistsError:
-            # NFS may have linked and lost the answer; then the file has two names.
-            return Path(aside).stat().st_nlink == 2
-        return True
-    finally:
-        Path(aside).unlink(missing_ok=True)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from elastane.jobs.claims import last_generation
 from elastane.jobs.executors import find_executor
 from elastane.jobs.executors.base import Executor, JobView, SilentError
 from elastane.jobs.faults import nearest
@@ -65,13 +66,14 @@ def look(folders: Iterable[RunFolder]) -> list[RunView]:
     stored = [(folder, stored_status(folder)) for folder in folders]
     now = time.time()
     open_runs = [folder for folder, status in stored if is_open(status, now)]
+    asked = {folder: last_generation(folder) for folder in open_runs}
     answers = _ask(open_runs)
     views = []
     for folder, status in stored:
         said = answers.get(folder)
         if folder in answers or (folder in open_runs and folder.claims.exists()):
             with suppress(OSError):  # others may read how a run stands, and not settle it
-                status = settle(folder, said, now)
+                status = settle(folder, said, now, asked[folder])
         views.append(view(status, folder.root, said, now))
     return views
 

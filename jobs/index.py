@@ -20,6 +20,8 @@ SCHEMA = "CREATE TABLE IF NOT EXISTS runs (folder TEXT PRIMARY KEY)"
 #: How deep runs lie below a folder that is searched, and what is never searched.
 MAX_DEPTH = 6
 BUSY_SECONDS = 5.0
+#: What SQLite says of a file that is no list of runs.
+DAMAGED = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR}
 
 
 def record(folders: Iterable[Path], index: Path | None = None) -> bool:
@@ -49,13 +51,31 @@ def rebuild(roots: Iterable[Path], index: Path | None = None) -> int:
     Raises:
         OSError: If it cannot be written.
     """
-    runs = {*known_runs(index), *(run.resolve() for root in roots for run in runs_below(root))}
+    runs = [str(run.resolve()) for root in roots for run in runs_below(root)]
     path = _path(index)
+    try:
+        return _update(runs, index)
+    except (sqlite3.Error, OSError) as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest says more of the same
+        if code not in DAMAGED:
+            raise OSError(
+                f"cannot write the list of runs {path}; `elastane status` works without it"
+            ) from error
+    # Only then: who has it open would go on with a file that has no name any more.
     for leftover in (path, path.with_name(f"{path.name}-journal")):
         leftover.unlink(missing_ok=True)
-    if not record(runs, index):
-        raise OSError(f"cannot write the list of runs {path}; `elastane status` works without it")
-    return len(runs)
+    return _update(runs, index)
+
+
+def _update(runs: Iterable[str], index: Path | None) -> int:
+    """Add runs to the list, drop those that are gone, and return its length."""
+    with _opened(index) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.executemany("INSERT OR IGNORE INTO runs VALUES (?)", [(run,) for run in runs])
+        rows = connection.execute("SELECT folder FROM runs").fetchall()
+        gone = [row for row in rows if not is_run(Path(row[0]))]
+        connection.executemany("DELETE FROM runs WHERE folder = ?", gone)
+        return len(rows) - len(gone)
 
 
 def runs_below(root: Path) -> Iterator[Path]:

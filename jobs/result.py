@@ -4,7 +4,8 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,26 @@ from elastane.solver.report import Report
 
 def write_text(path: Path, text: str) -> None:
     """Write a file aside and rename it, so that readers see the old text or the new one."""
-    descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    with _written_aside(path, text) as aside:
+        aside.replace(path)
+
+
+def create_text(path: Path, text: str) -> bool:
+    """Make a file with its text at once; return whether the name was free."""
+    with _written_aside(path, text) as aside:
+        try:
+            os.link(aside, path)
+        except FileExistsError:
+            # NFS may have linked and lost the answer; then the file has two names.
+            return aside.stat().st_nlink == 2
+        return True
+
+
+@contextmanager
+def _written_aside(path: Path, text: str) -> Iterator[Path]:
+    """Yield a file beside the given one that holds a text and has reached the disk."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    aside = Path(name)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
             stream.write(text)
@@ -24,11 +44,10 @@ def write_text(path: Path, text: str) -> None:
             os.fsync(stream.fileno())
         umask = os.umask(0)
         os.umask(umask)
-        Path(aside).chmod(0o666 & ~umask)  # mkstemp lets nobody else read
-        Path(aside).replace(path)
-    except BaseException:
-        Path(aside).unlink(missing_ok=True)
-        raise
+        aside.chmod(0o666 & ~umask)  # mkstemp lets nobody else read
+        yield aside
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def write_result(path: Path, result: Mapping[str, Any]) -> None:

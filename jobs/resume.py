@@ -23,7 +23,6 @@ from elastane.jobs.submission_file import (
     Submission,
     create_submission,
     new_key,
-    num_submissions,
     read_submission,
 )
 
@@ -68,7 +67,8 @@ def resume(
         chosen.name,
         max_restarts=load_site(request.site).max_restarts,
         claims_before=claims.last_generation(folder),
-        number=num_submissions(folder) + 1,
+        # After the one that was judged: another command may have made its own meanwhile.
+        number=1 if before is None else before.number + 1,
     )
     script = chosen.script(request)
     if not create_submission(folder, submission):

@@ -147,7 +147,8 @@ def _look_up(
 ) -> str | None:
     """Return the id of a job that may have been sent; None if it certainly was not.
 
-    `last` is the number of its last send.  An empty answer counts only if it was given when the job would long have arrived.
+    `last` is the number of its last send.  An empty answer counts only if it was given when the
+    job would long have arrived.
     """
     first = True
     while True:

@@ -54,13 +54,17 @@ def is_open(status: RunStatus, now: float) -> bool:
     return status.state in VAGUE and status.executor == "slurm" and since < VAGUE_SECONDS
 
 
-def settle(folder: RunFolder, said: JobView | None, now: float | None = None) -> RunStatus:
+def settle(
+    folder: RunFolder, said: JobView | None, now: float | None = None, asked: int | None = None
+) -> RunStatus:
     """Return how a run stands, made final if it has ended for certain.
 
     Args:
         folder: The run folder.
         said: What its executor says; None if it answered and does not know the job any more.
         now: Seconds since the epoch.
+        asked: Number of the last claim when the executor was asked: the answer says nothing of
+            later ones, of a job that was started again; None if there are none.
 
     Raises:
         OSError: If it ended and that cannot be written.
@@ -73,15 +77,19 @@ def settle(folder: RunFolder, said: JobView | None, now: float | None = None) ->
     end = _certain_end(folder, status, said, now)
     if end is None:
         return status
-    state = _state(folder, status.state, end)
-    if state is status.state:
-        return status
-    if status.state not in FINAL:
+    is_fenced = status.state not in FINAL
+    if is_fenced:
         try:
-            claim = _fence(folder, said, now)
+            claim = _fence(folder, said, now, asked)
         except RunningElsewhereError:
             return status
-        status = replace(status, generation=claim.generation)
+        # Looked at again under the claim: what was read before may be older than the end.
+        status = replace(status_of(folder), generation=claim.generation)
+    state = _state(folder, status.state, end)
+    if state is status.state:
+        if is_fenced:
+            claims.release(folder, status.generation)
+        return status
     message = _message(folder, state, said)
     end_result(folder.result, Status.FAILED, message)
     ended = status.ended or max(status.beat, status.started or 0.0) or now
@@ -144,7 +152,7 @@ def _message(folder: RunFolder, state: RunState, said: JobView | None) -> str:
     return f"{cause}{word}"
 
 
-def _fence(folder: RunFolder, said: JobView | None, now: float) -> Claim:
+def _fence(folder: RunFolder, said: JobView | None, now: float, asked: int | None) -> Claim:
     """Take the run from the attempt whose job has ended."""
     job_id = said.job_id if said is not None else None
     mine = Claim(
@@ -160,7 +168,8 @@ def _fence(folder: RunFolder, said: JobView | None, now: float) -> Claim:
     )
 
     def is_over(claim: Claim) -> bool | None:
-        return True if claim.job_id and claim.job_id == job_id else is_dead(claim)
+        is_meant = asked is None or claim.generation <= asked
+        return True if is_meant and claim.job_id and claim.job_id == job_id else is_dead(claim)
 
     return claims.take(folder, mine, is_over)
 

@@ -29,6 +29,7 @@ from elastane.jobs.result import (
     write_text,
 )
 from elastane.jobs.sending import ensure_sent, members, runs
+from elastane.jobs.settle import result_state
 from elastane.jobs.sites import load_site
 from elastane.jobs.states import FINAL, RunState, Status
 from elastane.jobs.status_file import RunStatus, read_status, write_status
@@ -224,29 +225,32 @@ def _check(executor: Executor, request: JobRequest, options: SubmitOptions) -> N
 def _unmet(after: Sequence[Path], executor: Executor) -> list[str]:
     """Return why a run could never start after others, a sentence each."""
     wrong = []
-    for path in after:
-        folder = RunFolder(path)
-        try:
-            if read_result(folder.result)["status"] == Status.CONVERGED:
-                continue
-            submission = read_submission(folder)
-        except (OSError, ValueError) as error:
-            wrong.append(f"nothing can run after {path}: {error}")
-            continue
-        status = read_status(folder)
-        if status is not None and status.state in FINAL:  # its job may not have ended yet
-            wrong.append(f"nothing can run after {path}: it has ended as {status.state.value}")
-            continue
-        if submission is None or submission.job_id is None or submission.executor != executor.name:
-            wrong.append(f"nothing can run after {path}: it was not submitted to {executor.name}")
-            continue
-        view = executor.query([submission.job_id]).get(submission.job_id)
-        if view is not None and view.state is RunState.UNKNOWN:
-            raise SilentError(f"it is not known how {path} stands: {view.reason or view.word}")
-        is_other = view is not None and view.comment not in ("", submission.key)
-        if view is None or view.state in FINAL or is_other:
-            wrong.append(f"nothing can run after {path}: its job has ended")
+    for folder in map(RunFolder, after):
+        why = _never_converges(folder, executor)
+        # Asked last: it may have converged while it was looked at.
+        if why and result_state(folder) is not RunState.CONVERGED:
+            wrong.append(f"nothing can run after {folder.root}: {why}")
     return wrong
+
+
+def _never_converges(folder: RunFolder, executor: Executor) -> str:
+    """Return why a run has not converged and never will, "" if it may."""
+    try:
+        if read_result(folder.result)["status"] == Status.CONVERGED:
+            return ""
+        submission = read_submission(folder)
+    except (OSError, ValueError) as error:
+        return str(error)
+    status = read_status(folder)
+    if status is not None and status.state in FINAL:  # its job may not have ended yet
+        return f"it has ended as {status.state.value}"
+    if submission is None or submission.job_id is None or submission.executor != executor.name:
+        return f"it was not submitted to {executor.name}"
+    view = executor.query([submission.job_id]).get(submission.job_id)
+    if view is not None and view.state is RunState.UNKNOWN:
+        raise SilentError(f"it is not known how {folder.root} stands: {view.reason or view.word}")
+    is_other = view is not None and view.comment not in ("", submission.key)
+    return "its job has ended" if view is None or view.state in FINAL or is_other else ""
 
 
 def _fill(folder: RunFolder, job: Job, warnings: Sequence[str]) -> None:

@@ -4,7 +4,6 @@ A run that is resumed gets a record of its own, submission-2.json and so on; the
 """
 
 import json
-import os
 import secrets
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
@@ -13,7 +12,7 @@ from typing import Any
 
 from elastane.jobs.executors.base import JobRequest
 from elastane.jobs.paths import RunFolder
-from elastane.jobs.result import write_text
+from elastane.jobs.result import create_text, write_text
 
 VERSION = 1
 
@@ -95,16 +94,7 @@ def write_submission(folder: RunFolder, submission: Submission) -> None:
 
 def create_submission(folder: RunFolder, submission: Submission) -> bool:
     """Write the record of a new submission; return whether there was none of its number yet."""
-    path = submission_path(folder, submission.number)
-    aside = path.with_name(f".{submission.key}")
-    write_text(aside, _text(submission))
-    try:
-        os.link(aside, path)
-    except FileExistsError:
-        return False
-    finally:
-        aside.unlink(missing_ok=True)
-    return True
+    return create_text(submission_path(folder, submission.number), _text(submission))
 
 
 def _text(submission: Submission) -> str:

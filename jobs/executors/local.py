@@ -96,9 +96,10 @@ class Local(Executor):
 
     def _view(self, entry: Entry) -> JobView:
         queue, job_id = self._queue, entry.job_id
-        # In this order: a job that ends between two questions is not taken for lost.
+        # In this order: a job that starts or ends between two questions is not taken for lost.
+        started = queue.noted(job_id, "started")
         is_alive = queue.is_alive(job_id)
-        started, ended = queue.noted(job_id, "started"), queue.noted(job_id, "ended")
+        ended = queue.noted(job_id, "ended")
         state, word, reason = RunState.SUBMITTED, "waiting", ""
         if ended is not None:
             state = RunState(ended["state"])

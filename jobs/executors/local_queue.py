@@ -231,11 +231,11 @@ def _state(folder: str) -> RunState | None:
     return None if status is None else status.state
 
 
-def _take(path: Path) -> int | None:
+def _take(path: Path, kind: int = fcntl.LOCK_EX) -> int | None:
     """Return a locked descriptor that children may inherit, None if another holds the lock."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except OSError:
         os.close(descriptor)
         return None
@@ -243,7 +243,7 @@ def _take(path: Path) -> int | None:
 
 
 def _is_free(path: Path) -> bool:
-    lock = _take(path)
+    lock = _take(path, fcntl.LOCK_SH)  # others may look at the same time
     if lock is not None:
         os.close(lock)
     return lock is not None

@@ -1,10 +1,13 @@
 import os
 import sqlite3
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import elastane.jobs.index
 from elastane.jobs.index import known_runs, rebuild, record, runs_below
 
 
@@ -57,6 +60,41 @@ def test_rebuild_restores_what_lies_below(tmp_path: Path, damage: str) -> None:
         return
     assert rebuild([tmp_path / "here"], index) == 3
     assert known_runs(index) == sorted(runs)
+
+
+def test_a_run_that_is_added_while_the_list_is_made_anew_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = tmp_path / "runs.sqlite"
+    old, late = make_run(tmp_path / "old"), make_run(tmp_path / "late")
+    gone = make_run(tmp_path / "gone")
+    record([old, gone], index)
+    (gone / "job.yml").unlink()
+    update = elastane.jobs.index._update
+
+    def update_late(*arguments: Any) -> int:
+        assert record([late], index)
+        return update(*arguments)
+
+    monkeypatch.setattr(elastane.jobs.index, "_update", update_late)
+    with closing(sqlite3.connect(index)) as reader:  # who has the file open keeps it
+        assert rebuild([], index) == 2
+        assert reader.execute("SELECT count(*) FROM runs").fetchone() == (2,)
+    assert known_runs(index) == [late, old]
+
+
+def test_a_list_that_another_writes_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = tmp_path / "runs.sqlite"
+    record([make_run(tmp_path / "run")], index)
+    monkeypatch.setattr(elastane.jobs.index, "BUSY_SECONDS", 0.0)
+    before = index.stat().st_ino
+    with closing(sqlite3.connect(index)) as writer:
+        writer.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(OSError, match=r"runs\.sqlite"):
+            rebuild([tmp_path], index)
+    assert index.stat().st_ino == before
 
 
 def test_a_run_that_was_deleted_is_not_known(tmp_path: Path) -> None:

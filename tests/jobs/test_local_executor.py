@@ -1,3 +1,4 @@
+import fcntl
 import json
 import os
 import signal
@@ -63,6 +64,12 @@ def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
 
 def view(local: Local, job_id: str) -> JobView:
     return local.query([job_id])[job_id]
+
+
+def _entry(local: Local, job_id: str) -> Entry:
+    entry = local._queue.entry(job_id)
+    assert entry is not None
+    return entry
 
 
 def ended(local: Local, *job_ids: str) -> list[RunState]:
@@ -217,6 +224,45 @@ def test_a_job_whose_processes_were_killed_is_lost_and_its_slots_are_free(
     os.kill(own, signal.SIGKILL)
     until(lambda: view(local, killed).state is RunState.LOST)
     assert ended(local, after) == [RunState.CONVERGED]  # asking started it
+
+
+def test_a_job_that_starts_while_it_is_looked_at_is_not_lost(
+    local: Local, submit: Submit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = submit("true", hold=True)
+    noted = Queue.noted
+
+    def noted_late(queue: Queue, job_id: str, what: str) -> dict[str, Any] | None:
+        answer = noted(queue, job_id, what)
+        if what == "started":
+            monkeypatch.setattr(Queue, "noted", noted)
+            local.release(job_id)
+            ended(local, job_id)
+        return answer
+
+    def is_alive_late(queue: Queue, job_id: str) -> bool:
+        answer = is_alive(queue, job_id)
+        monkeypatch.setattr(Queue, "is_alive", is_alive)
+        local.release(job_id)
+        return answer
+
+    is_alive = Queue.is_alive
+    monkeypatch.setattr(Queue, "is_alive", is_alive_late)
+    assert local._view(_entry(local, job)).state is not RunState.LOST
+    job = submit("true", hold=True)
+    monkeypatch.setattr(Queue, "noted", noted_late)
+    assert local._view(_entry(local, job)).state is not RunState.LOST
+
+
+def test_who_looks_at_a_lock_does_not_hold_it_for_others_who_look(tmp_path: Path) -> None:
+    first, second = Queue(tmp_path, 1), Queue(tmp_path, 1)
+    lock = first._path("1", "lock")
+    with lock.open("wb") as stream:
+        fcntl.flock(stream, fcntl.LOCK_SH)
+        assert not second.is_alive("1")
+    with lock.open("wb") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        assert second.is_alive("1")
 
 
 def test_jobs_are_found_by_their_key(local: Local, submit: Submit, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from elastane.jobs.paths import RunFolder
 from elastane.jobs.result import end_result, read_result
 from elastane.jobs.resume import resume
 from elastane.jobs.states import RunState, Status
-from elastane.jobs.status_file import read_status, write_status
+from elastane.jobs.status_file import RunStatus, read_status, write_status
 from elastane.jobs.submission import SubmitOptions, preview, submit, submit_array
 from elastane.jobs.submission_file import SendState, read_submission, write_submission
 
@@ -213,6 +213,38 @@ def test_a_run_whose_answer_was_lost_is_sought_first(slurm: StandIn, ended: RunF
     write_submission(ended, replace(submission, state=SendState.SENDING, job_id=None))
     with pytest.raises(RejectedError, match="submit --again"):
         resume(ended, None, None, io.StringIO())
+
+
+def test_of_two_commands_that_resume_a_run_one_does(
+    slurm: StandIn, ended: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check = slurm.check
+
+    def check_late(request: JobRequest) -> list[str]:
+        monkeypatch.setattr(slurm, "check", check)
+        resume(ended, None, None, io.StringIO())
+        return []
+
+    monkeypatch.setattr(slurm, "check", check_late)
+    with pytest.raises(RejectedError, match="another command resumes"):
+        resume(ended, None, None, io.StringIO())
+    assert len(slurm.sent) == 2
+
+
+def test_a_run_that_converges_while_it_is_looked_at_is_waited_for(
+    slurm: StandIn, ended: RunFolder, sound_job: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = SubmitOptions(executor="slurm", after=(ended.root,))
+    with pytest.raises(RejectedError, match="it has ended as failed"):
+        submit(sound_job, options, io.StringIO())
+
+    def read_late(folder: RunFolder) -> RunStatus | None:
+        result = json.loads(ended.result.read_text())
+        ended.result.write_text(json.dumps({**result, "status": "converged"}))
+        return read_status(folder)
+
+    monkeypatch.setattr("elastane.jobs.submission.read_status", read_late)
+    assert submit(sound_job, options, io.StringIO()).job_id == "2"
 
 
 def test_claims_of_earlier_submissions_do_not_count(slurm: StandIn, ended: RunFolder) -> None:

@@ -5,9 +5,11 @@ import subprocess
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import elastane.jobs.settle
 from elastane.jobs import attempt, claims
 from elastane.jobs.claims import Claim
 from elastane.jobs.executors.base import JobView
@@ -15,7 +17,7 @@ from elastane.jobs.paths import RunFolder
 from elastane.jobs.result import empty_result, read_result, write_result
 from elastane.jobs.settle import is_open, settle
 from elastane.jobs.states import RunState, Status
-from elastane.jobs.status_file import RunStatus, read_status, write_status
+from elastane.jobs.status_file import RunStatus, read_status, status_of, write_status
 
 ENDS = (
     RunState.FAILED, RunState.CANCELLED, RunState.TIMEOUT, RunState.PREEMPTED,
@@ -187,3 +189,33 @@ def test_a_run_whose_process_was_killed_is_lost(tmp_path: Path) -> None:
     process.kill()
     process.wait()
     assert settle(folder, None).state is RunState.LOST
+
+
+def test_an_answer_says_nothing_of_a_job_that_was_started_again_since(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was preempted when its scheduler was asked, and runs again when that is read."""
+    asked = claims.last_generation(folder)
+    again = Claim(0, "slurm", "4711", 1, "n2", 911, "boot-2", 0, 1.8e9)
+    claims.take(folder, again, lambda other: True)
+    monkeypatch.setattr("elastane.jobs.settle.is_dead", lambda claim: claim.generation <= asked)
+    assert settle(folder, said(RunState.PREEMPTED), asked=asked).state is RunState.RUNNING
+    assert claims.still_ours(folder, 2)
+
+
+def test_an_attempt_that_ends_while_it_is_judged_keeps_its_word(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fence = elastane.jobs.settle._fence
+
+    def fence_late(*arguments: Any) -> Claim:
+        set_result(folder, Status.CONVERGED, "as it should")
+        status = replace(status_of(folder), state=RunState.CONVERGED, message="as it should")
+        write_status(folder, status)
+        claims.release(folder, 1)
+        return fence(*arguments)
+
+    monkeypatch.setattr(elastane.jobs.settle, "_fence", fence_late)
+    status = settle(folder, said(RunState.LOST))
+    assert (status.state, status.message) == (RunState.CONVERGED, "as it should")
+    assert claims.owner(folder) is None
