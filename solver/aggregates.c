@@ -1,6 +1,9 @@
 /* Aggregates of nodes and their rigid motions; see aggregates.py for the formulas.
 
-   The including text defines `real`, the type of L-vectors, modes and element matrices. */
+   The including text defines `real`, the type of L-vectors, modes and element matrices, and the words
+   of passes, see cycle.c; ADD adds to a number that others may add to at the same time. */
+
+#ifndef DEVICE
 
 /* Gather nodes into aggregates: each round takes the next node that is left with those of its
    neighbours that are left and most strongly coupled, up to `size` nodes.
@@ -50,51 +53,56 @@ int gather_aggregates(int num_nodes, const int *starts, const int *neighbours,
   return count;
 }
 
-/* blocks[slot of (element, i, j)] += modes_i^T A_ij modes_j, blocks of 6 by 6. */
-void add_galerkin(long num_elements, const real *matrices, const int *nodes, const real *modes,
-                  const int *slots, double *blocks)
+#endif
+
+/* blocks[slot of (element, i, j)] += modes_i^T A_ij modes_j, blocks of 6 by 6, for n triples (element,
+   i, j). */
+ENTRY void add_galerkin(Size n, const real *matrices, const int *nodes, const real *modes,
+                        const int *slots, double *blocks)
 {
-  for (long pair = 0; pair < 64 * num_elements; pair++) {
-    if (slots[pair] < 0) continue;
-    const long element = pair / 64, i = pair / 8 % 8, j = pair % 8;
-    const real *A = matrices + 576 * element + 72 * i + 3 * j;
-    const real *left = modes + 18L * nodes[8 * element + i];
-    const real *right = modes + 18L * nodes[8 * element + j];
-    double *block = blocks + 36L * slots[pair];
+  ONE_BY_ONE {
+    if (slots[i] < 0) continue;
+    const Size element = i / 64, row = i / 8 % 8, column = i % 8;
+    const real *A = matrices + 576 * element + 72 * row + 3 * column;
+    const real *left = modes + 18 * (Size)nodes[8 * element + row];
+    const real *right = modes + 18 * (Size)nodes[8 * element + column];
+    double *block = blocks + 36 * (Size)slots[i];
     double product[3][6];
     for (int c = 0; c < 3; c++)
       for (int m = 0; m < 6; m++)
         product[c][m] = (double)A[24 * c] * right[m] + (double)A[24 * c + 1] * right[6 + m]
                         + (double)A[24 * c + 2] * right[12 + m];
-    for (int n = 0; n < 6; n++)
+    for (int k = 0; k < 6; k++)
       for (int m = 0; m < 6; m++)
-        block[6 * n + m] += left[n] * product[0][m] + left[6 + n] * product[1][m]
-                            + left[12 + n] * product[2][m];
+        ADD(block + 6 * k + m, left[k] * product[0][m] + left[6 + k] * product[1][m]
+                                   + left[12 + k] * product[2][m]);
   }
 }
 
 /* forces[aggregate] += modes^T r, over the nodes of an aggregate; -1 stands for none. */
-void add_restricted(long num_nodes, const int *aggregates, const real *modes, const real *r,
-                    double *forces)
+ENTRY void add_restricted(Size n, const int *aggregates, const real *modes, const real *r,
+                          double *forces)
 {
-  for (long node = 0; node < num_nodes; node++) {
-    if (aggregates[node] < 0) continue;
-    for (int m = 0; m < 6; m++)
-      for (int c = 0; c < 3; c++)
-        forces[6L * aggregates[node] + m] += modes[18 * node + 6 * c + m] * r[3 * node + c];
+  ONE_BY_ONE {
+    if (aggregates[i] < 0) continue;
+    for (int m = 0; m < 6; m++) {
+      double sum = 0.0;
+      for (int c = 0; c < 3; c++) sum += modes[18 * i + 6 * c + m] * r[3 * i + c];
+      ADD(forces + 6 * (Size)aggregates[i] + m, sum);
+    }
   }
 }
 
 /* x = modes motions[aggregate], zero at nodes without one. */
-void prolong_motions(long num_nodes, const int *aggregates, const real *modes,
-                     const double *motions, real *x)
+ENTRY void prolong_motions(Size n, const int *aggregates, const real *modes,
+                           const double *motions, real *x)
 {
-  for (long node = 0; node < num_nodes; node++)
+  ONE_BY_ONE
     for (int c = 0; c < 3; c++) {
       double sum = 0.0;
-      if (aggregates[node] >= 0)
+      if (aggregates[i] >= 0)
         for (int m = 0; m < 6; m++)
-          sum += modes[18 * node + 6 * c + m] * motions[6L * aggregates[node] + m];
-      x[3 * node + c] = (real)sum;
+          sum += modes[18 * i + 6 * c + m] * motions[6 * (Size)aggregates[i] + m];
+      x[3 * i + c] = (real)sum;
     }
 }

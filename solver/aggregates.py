@@ -25,6 +25,7 @@ from mpi4py import MPI
 from numpy.typing import DTypeLike, NDArray
 from petsc4py import PETSc
 
+from elastane.solver.memory import HOST, Memory, Vector
 from elastane.solver.padding import Padding
 from elastane.solver.passes import library
 from elastane.solver.petsc_c import set_preallocation_coo, set_values_coo
@@ -39,7 +40,7 @@ Ints = NDArray[np.int64]
 #: matrix of four times as many entries.
 SIZE = 27
 
-#: Share of the largest entry of element matrices that is added to the diagonal: aggregates on a
+#: Share of the largest entry of the diagonal that is added to it: aggregates on a
 #: line or of a single node have motions that move nothing.  Far above rounding, far below what a
 #: slender body makes soft.
 SHIFT = 1e-12
@@ -53,6 +54,7 @@ class Aggregates:
         matrices: Element matrices that tell which nodes are strongly coupled, shape
             (num_elements, 24, 24) with index 3 node + component.
         dtype: Type of the numbers of L-vectors and element matrices.
+        memory: Where L-vectors and element matrices lie.
 
     Attributes:
         of_node: Aggregate of each node of this rank, -1 for none, shape (num_nodes,); numbers
@@ -61,12 +63,14 @@ class Aggregates:
         forces, motions: Vectors of that matrix, to restrict to and to prolong from.
     """
 
-    def __init__(self, space: Space, matrices: Array, dtype: DTypeLike) -> None:
-        self._dtype = np.dtype(dtype)
-        self._functions = library("aggregates", self._dtype)
-        self._nodes = np.ascontiguousarray(space.nodes, dtype=np.int32)
+    def __init__(
+        self, space: Space, matrices: Vector, dtype: DTypeLike, memory: Memory = HOST
+    ) -> None:
+        self._dtype, self._memory = np.dtype(dtype), memory
+        self._functions = memory.functions("aggregates", self._dtype)
+        self._num_nodes, self._num_elements = space.num_nodes, len(space.nodes)
         comm: MPI.Intracomm = space.dm.comm.tompi4py()
-        own = self._gather(space, matrices)
+        own = self._gather(space, memory.read(matrices))
         num_own = int(own.max(initial=-1)) + 1
         first = comm.scan(num_own) - num_own
         numbers, d, centers, spreads = _places(space, own, first, num_own)
@@ -75,9 +79,15 @@ class Aggregates:
         skipped = int(np.any(numbers < 0))
         needed = needed[skipped:]
         self.of_node = (of_node - skipped).astype(np.int32)
-        self._own = np.where(space.owned, numbers - first, -1).clip(min=-1).astype(np.int32)
-        self._modes = _modes(d, space.prescribed | (numbers < 0)[:, None], self._dtype)
-        self._make_matrix(space.dm.comm, needed, num_own)
+        own = np.where(space.owned, numbers - first, -1).clip(min=-1).astype(np.int32)
+        modes = _modes(d, space.prescribed | (numbers < 0)[:, None], self._dtype)
+        self._make_matrix(space, needed, num_own)
+        self._own, self._of_node, self._modes, self._nodes = (
+            memory.take(values)
+            for values in (own, self.of_node, modes, space.nodes.astype(np.int32))
+        )
+        self._forces = memory.zeros(6 * num_own, np.float64)
+        self._motions = memory.zeros(6 * len(needed), np.float64)
         self._make_near_null_space(comm, centers, spreads)
 
     def _gather(self, space: Space, matrices: Array) -> NDArray[np.int32]:
@@ -96,7 +106,7 @@ class Aggregates:
         strengths = np.abs(coupling[other]) / np.sqrt(diagonal[row] * diagonal[column])
         starts = np.searchsorted(row, np.arange(space.num_nodes + 1)).astype(np.int32)
         aggregates = np.where(space.owned & ~space.prescribed.all(axis=1), -1, -2).astype(np.int32)
-        self._functions.gather_aggregates(
+        library("aggregates", np.dtype(np.float64)).gather_aggregates(
             ctypes.c_int(space.num_nodes),
             _pointer(starts),
             _pointer(column),
@@ -106,21 +116,21 @@ class Aggregates:
         )
         return aggregates
 
-    def _make_matrix(self, comm: Any, needed: Ints, num_own: int) -> None:
+    def _make_matrix(self, space: Space, needed: Ints, num_own: int) -> None:
         """Fix the pattern of the matrix, and make vectors."""
-        of_element = self.of_node[self._nodes].astype(np.int64)
+        of_element = self.of_node[space.nodes].astype(np.int64)
         rows, columns = np.repeat(of_element, 8, axis=1), np.tile(of_element, 8)
         both = (rows >= 0) & (columns >= 0)
         keys = np.where(both, rows * len(needed) + columns, -1)
         blocks, slots = np.unique(keys, return_inverse=True)
         skipped = int(not both.all())
-        self._slots = (slots.reshape(keys.shape) - skipped).astype(np.int32)
+        self._slots = self._memory.take((slots.reshape(-1) - skipped).astype(np.int32))
         pairs = needed[np.stack(np.divmod(blocks[skipped:], max(len(needed), 1)))]
         six = np.arange(6)
         unknowns = (6 * pairs[:, :, None] + six).astype(PETSc.IntType)
-        self._blocks = np.zeros((pairs.shape[1], 6, 6))
+        self._blocks = self._memory.zeros((pairs.shape[1], 6, 6), np.float64)
 
-        self.matrix = PETSc.Mat().create(comm=comm)
+        self.matrix = PETSc.Mat().create(comm=space.dm.comm)
         self.matrix.setSizes(((6 * num_own, PETSc.DETERMINE),) * 2)
         self.matrix.setBlockSize(6)
         self.matrix.setType(PETSc.Mat.Type.AIJ)
@@ -152,49 +162,35 @@ class Aggregates:
             vectors.append(vector)
         self.matrix.setNearNullSpace(PETSc.NullSpace().create(vectors=vectors, comm=comm))
 
-    def assemble(self, matrices: Array) -> None:
+    def assemble(self, matrices: Vector) -> None:
         """Take over element matrices, see `Aggregates`; collective."""
-        matrices = np.ascontiguousarray(matrices, dtype=self._dtype)
-        self._blocks[:] = 0.0
-        self._functions.add_galerkin(
-            ctypes.c_long(len(self._nodes)),
-            _pointer(matrices),
-            _pointer(self._nodes),
-            _pointer(self._modes),
-            _pointer(self._slots),
-            _pointer(self._blocks),
-        )
-        set_values_coo(self.matrix, self._blocks.reshape(-1))
-        largest = np.abs(matrices.reshape(-1, 576)[:, ::25]).max(initial=0.0)
-        comm: MPI.Comm = self.matrix.comm.tompi4py()
+        assert matrices.dtype == self._dtype
+        memory, blocks = self._memory, self._blocks
+        memory.clear(blocks)
+        arrays = matrices, self._nodes, self._modes, self._slots, blocks
+        memory.bound(self._functions.add_galerkin, 64 * self._num_elements, *arrays)()
+        set_values_coo(self.matrix, memory.read(blocks).reshape(-1))
         diagonal = self.matrix.getDiagonal()
-        diagonal.shift(SHIFT * comm.allreduce(float(largest), op=MPI.MAX))
+        diagonal.shift(SHIFT * diagonal.norm(PETSc.NormType.INFINITY))
         self.matrix.setDiagonal(diagonal)
 
-    def restrict(self, r: Array) -> None:
+    def restrict(self, r: Vector) -> None:
         """Overwrite `forces` by forces and moments of an L-vector that is alike on all ranks."""
         assert r.dtype == self._dtype
-        forces = self.forces.array
-        forces[:] = 0.0
-        self._functions.add_restricted(
-            ctypes.c_long(len(self._own)),
-            _pointer(self._own),
-            _pointer(self._modes),
-            _pointer(r),
-            _pointer(forces),
-        )
+        memory, forces = self._memory, self._forces
+        memory.clear(forces)
+        arrays = self._own, self._modes, r, forces
+        memory.bound(self._functions.add_restricted, self._num_nodes, *arrays)()
+        self.forces.setArray(memory.read(forces))
 
-    def prolong(self, x: Array) -> None:
+    def prolong(self, x: Vector) -> None:
         """Overwrite an L-vector by the displacement of `motions`, ghosts too."""
         assert x.dtype == self._dtype
+        memory, motions = self._memory, self._motions
         self._scatter.scatter(self.motions, self._local)
-        self._functions.prolong_motions(
-            ctypes.c_long(len(self.of_node)),
-            _pointer(self.of_node),
-            _pointer(self._modes),
-            _pointer(self._local.array_r),
-            _pointer(x),
-        )
+        memory.write(self._local.array_r, motions)
+        arrays = self._of_node, self._modes, motions, x
+        memory.bound(self._functions.prolong_motions, self._num_nodes, *arrays)()
 
 
 def _places(

@@ -12,10 +12,8 @@ twenty products.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
-
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 from petsc4py import PETSc
 
 from elastane.solver.aggregates import Aggregates
@@ -25,17 +23,16 @@ from elastane.solver.cycle import LevelJacobian
 from elastane.solver.fused.level import FusedLevel
 from elastane.solver.level_operator import CoarseSolver
 from elastane.solver.log import logged
+from elastane.solver.memory import Memory, Vector
 from elastane.solver.operators import Body
 from elastane.solver.padding import Padding
 from elastane.solver.preconditioners import gamg
 from elastane.solver.space import Space
 from elastane.solver.surfaces import PressureLoad
 
-Array = NDArray[np.floating[Any]]
-
 #: Returns the element matrices at the present state, shape (num_elements, 24, 24) with index
 #: 3 node + component.
-ElementMatrices = Callable[[], Array]
+ElementMatrices = Callable[[], Vector]
 
 #: Up to so many unknowns, a matrix on aggregates is factorised: a solve then costs less than a
 #: cycle and saves a third of the iterations on shells.  The factors of 3,000 unknowns of a shell
@@ -52,6 +49,7 @@ class AssembledSolver:
         space: The p = 1 space.
         dtype: Type of the numbers of L-vectors.
         prefix: Prefix of the PETSc options.
+        memory: Where L-vectors and element matrices lie; what PETSc does is done on the host.
 
     Attributes:
         jacobian: See above.
@@ -68,9 +66,10 @@ class AssembledSolver:
         space: Space,
         dtype: DTypeLike,
         prefix: str,
+        memory: Memory,
     ) -> None:
         self.jacobian, self._matrices = jacobian, matrices
-        self._padding = Padding(space, dtype)
+        self._padding, self._memory = Padding(space, dtype), memory
         self._r, self._x = (self._padding.create_vector() for _ in range(2))
         self.num_rebuilds = 0
         self.pc = PETSc.PC().create(comm=space.dm.comm)
@@ -82,7 +81,7 @@ class AssembledSolver:
     @logged("coarse assembly")
     def rebuild(self) -> None:
         """Assemble the matrix and set up its preconditioner; collective."""
-        self.jacobian.assemble(self._matrices())
+        self.jacobian.assemble(self._memory.read(self._matrices()))
         self.pc.setOperators(self.jacobian.padded)
         if not self.num_rebuilds:
             # Not before: options come after the solver is made.
@@ -91,11 +90,17 @@ class AssembledSolver:
         self.num_rebuilds += 1
 
     @logged("coarse solve")
-    def apply(self, r: Array, x: Array) -> None:
+    def apply(self, r: Vector, x: Vector) -> None:
         """Set x to the approximate solution for r, see `CoarseSolver`; collective."""
-        self._padding.pad(r, self._r)
+        memory, padding = self._memory, self._padding
+        padding.pad(memory.read(r), self._r)
         self.pc.apply(self._r, self._x)
-        self._padding.unpad(self._x, x)
+        if memory.is_host:
+            padding.unpad(self._x, x)
+        else:
+            solution = np.zeros(x.shape, x.dtype)
+            padding.unpad(self._x, solution)
+            memory.write(solution, x)
 
 
 class AggregateSolver:
@@ -109,6 +114,7 @@ class AggregateSolver:
         space: The p = 1 space.
         dtype: Type of the numbers of L-vectors.
         prefix: Prefix of the PETSc options.
+        memory: Where L-vectors and element matrices lie; what PETSc does is done on the host.
 
     Attributes:
         pc: The preconditioner of the matrix on the aggregates.
@@ -119,9 +125,15 @@ class AggregateSolver:
     needs_smoothing = True
 
     def __init__(
-        self, matrices: ElementMatrices, space: Space, dtype: DTypeLike, prefix: str
+        self,
+        matrices: ElementMatrices,
+        space: Space,
+        dtype: DTypeLike,
+        prefix: str,
+        memory: Memory,
     ) -> None:
         self._matrices, self._space, self._dtype = matrices, space, dtype
+        self._memory = memory
         self.aggregates: Aggregates | None = None
         self.num_rebuilds = 0
         self.pc = PETSc.PC().create(comm=space.dm.comm)
@@ -135,7 +147,7 @@ class AggregateSolver:
         """Set up for the present state, with the aggregates of the first one; collective."""
         matrices = self._matrices()
         if self.aggregates is None:
-            self.aggregates = Aggregates(self._space, matrices, self._dtype)
+            self.aggregates = Aggregates(self._space, matrices, self._dtype, self._memory)
             self._choose(self.aggregates.matrix)
         self.aggregates.assemble(matrices)
         self.pc.setOperators(self.aggregates.matrix)
@@ -153,7 +165,7 @@ class AggregateSolver:
         self.pc.setFromOptions()
 
     @logged("coarse solve")
-    def apply(self, r: Array, x: Array) -> None:
+    def apply(self, r: Vector, x: Vector) -> None:
         """Set x to the correction for the residual r, see `CoarseSolver`; collective."""
         aggregates = self.aggregates
         assert aggregates is not None, "rebuild() comes first"
@@ -180,19 +192,19 @@ def make_coarse_solver(
         mat_type: PETSc type of assembled matrices.
         prefix: Prefix of the PETSc options.
     """
-    space, dtype, operator = level.space, level.dtype, level.operator
+    space, dtype, operator, memory = level.space, level.dtype, level.operator, level.memory
 
-    def matrices() -> Array:
+    def matrices() -> Vector:
         if isinstance(operator, FusedLevel):
             return operator.element_matrices()
         return element_matrices(body, space)
 
     if kind == "gamg":
-        return AggregateSolver(matrices, space, dtype, prefix)
+        return AggregateSolver(matrices, space, dtype, prefix, memory)
 
     def loads() -> Iterator[CeedOperator]:
         for load in pressures:
             yield from load.jacobian(space)
 
     jacobian = AssembledJacobian(body.ceed, space, loads, mat_type)
-    return AssembledSolver(jacobian, matrices, space, dtype, prefix)
+    return AssembledSolver(jacobian, matrices, space, dtype, prefix, memory)

@@ -1,17 +1,14 @@
-/* Passes over L-vectors for the multigrid cycle.  `real` is defined before this text.
+/* Passes over L-vectors for the multigrid cycle and the Krylov method.
+ *
+ * Defined before this text, for a processor or a device (passes.py, device/memory.py): `real`, Size,
+ * ENTRY, the loops EACH, ONE_BY_ONE (which no vector register can do) and SUMMED, which adds up to
+ * `sum`, and TOTAL, which adds that to a number in memory.
  *
  * Each pass reads and writes every vector once: outside the operator a cycle is limited by memory
  * alone.  y collects the operator, which adds to it: whoever has read it leaves it zero. */
 
-#include <stddef.h>
-#include <string.h>
-
-typedef ptrdiff_t Size;
-
-#define EACH _Pragma("omp simd") for (Size i = 0; i < n; ++i)
-
 /* The first step of a polynomial from x = 0: r = b, d = scale S r. */
-void from_zero(Size n, const real *restrict b, const real *restrict S, real *restrict x,
+ENTRY void from_zero(Size n, const real *restrict b, const real *restrict S, real *restrict x,
                real *restrict r, real *restrict d, double scale) {
   const real s = (real)scale;
   EACH {
@@ -22,7 +19,7 @@ void from_zero(Size n, const real *restrict b, const real *restrict S, real *res
 }
 
 /* The first step from any x, with y = A x: r = b - y, d = scale S r. */
-void from_product(Size n, const real *restrict b, const real *restrict S, real *restrict y,
+ENTRY void from_product(Size n, const real *restrict b, const real *restrict S, real *restrict y,
                   real *restrict r, real *restrict d, double scale) {
   const real s = (real)scale;
   EACH {
@@ -34,7 +31,7 @@ void from_product(Size n, const real *restrict b, const real *restrict S, real *
 }
 
 /* A further step, with y = A d: x += weight d, r -= y, d = keep d + scale S r. */
-void step(Size n, const real *restrict S, real *restrict x, real *restrict r, real *restrict d,
+ENTRY void step(Size n, const real *restrict S, real *restrict x, real *restrict r, real *restrict d,
           real *restrict y, double weight, double keep, double scale) {
   const real w = (real)weight, k = (real)keep, s = (real)scale;
   EACH {
@@ -46,13 +43,13 @@ void step(Size n, const real *restrict S, real *restrict x, real *restrict r, re
   }
 }
 
-/* s = W r. */
-void multiply(Size n, const real *restrict W, const real *restrict r, real *restrict s) {
+/* s = W r, which may be the same. */
+ENTRY void multiply(Size n, const real *restrict W, const real *r, real *s) {
   EACH s[i] = W[i] * r[i];
 }
 
 /* d += scale W y. */
-void lengthen(Size n, const real *restrict W, real *restrict y, real *restrict d, double scale) {
+ENTRY void lengthen(Size n, const real *restrict W, real *restrict y, real *restrict d, double scale) {
   const real a = (real)scale;
   EACH {
     d[i] += a * W[i] * y[i];
@@ -61,13 +58,13 @@ void lengthen(Size n, const real *restrict W, real *restrict y, real *restrict d
 }
 
 /* The last step: x += weight d. */
-void finish(Size n, real *restrict x, const real *restrict d, double weight) {
+ENTRY void finish(Size n, real *restrict x, const real *restrict d, double weight) {
   const real w = (real)weight;
   EACH x[i] += w * d[i];
 }
 
 /* r = W (b - y), with y = A x. */
-void weighted_residual(Size n, const real *restrict b, const real *restrict W, real *restrict y,
+ENTRY void weighted_residual(Size n, const real *restrict b, const real *restrict W, real *restrict y,
                        real *restrict r) {
   EACH {
     r[i] = W[i] * (b[i] - y[i]);
@@ -76,7 +73,7 @@ void weighted_residual(Size n, const real *restrict b, const real *restrict W, r
 }
 
 /* x += y. */
-void add(Size n, real *restrict x, real *restrict y) {
+ENTRY void add(Size n, real *restrict x, real *restrict y) {
   EACH {
     x[i] += y[i];
     y[i] = 0;
@@ -84,68 +81,70 @@ void add(Size n, real *restrict x, real *restrict y) {
 }
 
 /* T-vector to L-vector: x[positions] = scale t. */
-void scatter(Size n, const int *restrict positions, const double *restrict t, real *restrict x,
+ENTRY void scatter(Size n, const int *restrict positions, const double *restrict t, real *restrict x,
              double scale) {
-  for (Size i = 0; i < n; ++i) x[positions[i]] = (real)(scale * t[i]);
+  ONE_BY_ONE x[positions[i]] = (real)(scale * t[i]);
 }
 
 /* L-vector to T-vector: t = scale x[positions]. */
-void gather(Size n, const int *restrict positions, const real *restrict x, double *restrict t,
+ENTRY void gather(Size n, const int *restrict positions, const real *restrict x, double *restrict t,
             double scale) {
-  for (Size i = 0; i < n; ++i) t[i] = scale * (double)x[positions[i]];
+  ONE_BY_ONE t[i] = scale * (double)x[positions[i]];
 }
 
 /* What is sent: the values of nodes, three each, side by side. */
-void pack(Size n, const int *restrict nodes, const real *restrict x, real *restrict buffer) {
-  for (Size i = 0; i < n; ++i)
+ENTRY void pack(Size n, const int *restrict nodes, const real *restrict x, real *restrict buffer) {
+  ONE_BY_ONE
     for (int c = 0; c < 3; ++c) buffer[3 * i + c] = x[3 * (Size)nodes[i] + c];
 }
 
 /* Sum what all sharers of a node have, in the order of their ranks; slot -1 is this rank. */
-void sum_shared(Size n, const int *restrict nodes, const int *restrict first,
+ENTRY void sum_shared(Size n, const int *restrict nodes, const int *restrict first,
                 const int *restrict slots, const real *restrict buffer, real *restrict x) {
-  for (Size i = 0; i < n; ++i) {
+  ONE_BY_ONE {
     real *own = x + 3 * (Size)nodes[i];
     real sum[3] = {0, 0, 0};
     for (int k = first[i]; k < first[i + 1]; ++k) {
       const real *value = slots[k] < 0 ? own : buffer + 3 * (Size)slots[k];
       for (int c = 0; c < 3; ++c) sum[c] += value[c];
     }
-    memcpy(own, sum, sizeof sum);
+    for (int c = 0; c < 3; ++c) own[c] = sum[c];
   }
 }
 
-/* Inner products of three vectors and their images, without the copies of shared nodes:
- * products = (V^T A V, V^T D V), D = 1/S, for the rows of V and of A V. */
-void span_products(Size n, const real *restrict counted, const real *restrict S,
-                   const real *restrict V, const real *restrict AV, double *restrict products) {
-  double sums[2][3][3] = {{{0}}};
-  for (Size i = 0; i < n; ++i) {
-    if (counted[i] == 0) continue;
-    const double D = 1.0 / S[i];
-    for (int a = 0; a < 3; ++a)
-      for (int b = 0; b < 3; ++b) {
-        sums[0][a][b] += (double)V[a * n + i] * AV[b * n + i];
-        sums[1][a][b] += D * V[a * n + i] * V[b * n + i];
-      }
-  }
-  memcpy(products, sums, sizeof sums);
+/* Nodes become zero. */
+ENTRY void clear_nodes(Size n, const int *restrict nodes, real *restrict x) {
+  ONE_BY_ONE
+    for (int c = 0; c < 3; ++c) x[3 * (Size)nodes[i] + c] = 0;
 }
 
-/* The next vectors of the search for an eigenvalue: with the coefficients of the best vector in the
- * span of x, r and p, which are the rows of V, p = c1 r + c2 p, x = c0 x + p, r = S A x - value x. */
-void span_advance(Size n, const real *restrict S, real *restrict V, real *restrict AV, double c0,
-                  double c1, double c2, double value) {
-  const real a = (real)c0, b = (real)c1, c = (real)c2, v = (real)value;
-  real *restrict x = V, *restrict r = V + n, *restrict p = V + 2 * n;
-  real *restrict Ax = AV, *restrict Ar = AV + n, *restrict Ap = AV + 2 * n;
-  EACH {
-    const real step = b * r[i] + c * p[i], image = b * Ar[i] + c * Ap[i];
-    x[i] = a * x[i] + step;
-    Ax[i] = a * Ax[i] + image;
-    p[i] = step;
-    Ap[i] = image;
-    r[i] = S[i] * Ax[i] - v * x[i];
-    Ar[i] = 0;
-  }
+/* From another precision: x = scale W t. */
+ENTRY void convert(Size n, const real *restrict W, const double *restrict t, real *restrict x,
+                   double scale) {
+  EACH x[i] = W[i] * (real)(scale * t[i]);
+}
+
+/* And back: t = scale x. */
+ENTRY void convert_back(Size n, const real *restrict x, double *restrict t, double scale) {
+  EACH t[i] = scale * (double)x[i];
+}
+
+/* y += scale x. */
+ENTRY void add_scaled(Size n, const real *restrict x, real *restrict y, double scale) {
+  const real a = (real)scale;
+  EACH y[i] += a * x[i];
+}
+
+/* y = x + scale y. */
+ENTRY void scale_and_add(Size n, const real *restrict x, real *restrict y, double scale) {
+  const real a = (real)scale;
+  EACH y[i] = x[i] + a * y[i];
+}
+
+/* *product += sum of w x y. */
+ENTRY void dot(Size n, const real *restrict w, const real *x, const real *y,
+               double *restrict product) {
+  double sum = 0;
+  SUMMED sum += (double)(w[i] * x[i]) * (double)y[i];
+  TOTAL(sum, product);
 }

@@ -14,11 +14,12 @@ from mpi4py import MPI
 from numpy.typing import NDArray
 from petsc4py import PETSc
 
-from elastane.solver.eigenvalue import largest_by_lanczos, largest_eigenvalue
+from elastane.solver.eigenvalue import largest_eigenvalue
 from elastane.solver.exchange import Exchange
 from elastane.solver.fast_diagonal import FastDiagonal
 from elastane.solver.level_operator import CoarseSolver, LevelOperator, SurfaceTangent
 from elastane.solver.log import logged
+from elastane.solver.memory import Vector
 from elastane.solver.passes import bound, passes
 from elastane.solver.polynomials import Step
 from elastane.solver.smoother import Chebyshev
@@ -26,7 +27,6 @@ from elastane.solver.space import Space
 from elastane.solver.transfer import Transfer
 
 Floats = NDArray[np.float64]
-Vector = NDArray[Any]
 
 #: Iterations of the first estimate of the largest eigenvalue, of one that goes on from the last
 #: eigenvector with a new diagonal, and of one that follows the state with the old one.
@@ -48,6 +48,7 @@ class LevelJacobian:
         exchange: Sums over ranks, in the precision of the operator.
 
     Attributes:
+        memory: Where its vectors lie, as those of the exchange.
         num_applies: Times it was applied.
     """
 
@@ -59,6 +60,7 @@ class LevelJacobian:
         exchange: Exchange,
     ) -> None:
         self.space, self.operator, self.exchange = space, operator, exchange
+        self.memory = exchange.memory
         self._tangents = tangents
         self._comm: MPI.Comm = space.dm.comm.tompi4py()
         self.num_applies = 0
@@ -70,7 +72,13 @@ class LevelJacobian:
 
     def zeros(self) -> Vector:
         """Return a flat L-vector of zeros."""
-        return np.zeros(3 * self.space.num_nodes, self.dtype)
+        return self.memory.zeros(3 * self.space.num_nodes, self.dtype)
+
+    def update(self, u: Floats) -> None:
+        """Take over the state of the displacement L-vector of the finest level, (num_nodes, 3)."""
+        self.operator.update(u)
+        for tangent in self._tangents:
+            tangent.update()
 
     @logged("level apply")
     def apply(self, x: Vector, y: Vector) -> None:
@@ -82,40 +90,14 @@ class LevelJacobian:
         self.exchange.sum(y)
 
     @logged("diagonal")
-    def diagonal(self) -> Vector:
-        """Return the diagonal, as a flat L-vector; collective."""
+    def diagonal(self) -> NDArray[Any]:
+        """Return the diagonal, as a flat array of this host; collective."""
         diagonal = self.zeros()
         self.operator.add_diagonal(diagonal)
         for tangent in self._tangents:
             tangent.add_diagonal(diagonal)
         self.exchange.sum(diagonal)
-        return diagonal
-
-    @logged("eigenvalue")
-    def largest_eigenvalue(
-        self,
-        inverse_diagonal: Vector,
-        x: Vector,
-        iterations: int,
-        elements: FastDiagonal | None = None,
-    ) -> float:
-        """Return an estimate from below for the preconditioned Jacobian; collective.
-
-        Args:
-            inverse_diagonal: Zero at prescribed components.
-            x: Flat L-vector to start from; overwritten by the eigenvector.
-            iterations: How often to improve it.
-            elements: The preconditioner; None for Jacobi.
-        """
-        owned = np.repeat(self.space.owned, 3)
-        counted = (owned & (inverse_diagonal > 0.0)).astype(self.dtype)
-        if elements:
-            return largest_by_lanczos(
-                self.apply, elements.precondition, counted, self._comm.allreduce, x, iterations
-            )
-        return largest_eigenvalue(
-            self.apply, inverse_diagonal, counted, self._comm.allreduce, x, iterations
-        )
+        return self.memory.read(diagonal)
 
 
 class Below(Protocol):
@@ -182,21 +164,29 @@ class Level:
     ) -> None:
         self.jacobian, self.exchange = jacobian, jacobian.exchange
         self._below, self.transfer, self.elements = below, transfer, elements
-        self.smoother = Chebyshev(3 * jacobian.space.num_nodes, jacobian.dtype, steps, elements)
+        size, memory = 3 * jacobian.space.num_nodes, jacobian.memory
+        self.smoother = Chebyshev(size, jacobian.dtype, steps, elements, memory)
         self.b, self.x = self.smoother.b, self.smoother.x
-        self.smoother.W[:] = transfer.weights
+        memory.copy(transfer.weights, self.smoother.W)
+        #: 1 for the unknowns of this rank, else 0.
+        self._counted = jacobian.zeros()
         self._eigenvector: Vector | None = None
+        self._free = ~jacobian.space.prescribed.reshape(-1)
         self.eigenvalue = np.nan
         self.estimates = 0
 
     def rebuild(self) -> None:
         """Evaluate the diagonal and the bound of the smoother at the present state; collective."""
-        diagonal, S = np.abs(self.jacobian.diagonal()), self.smoother.S
-        free = ~self.jacobian.space.prescribed.reshape(-1) & (diagonal > 0.0)
+        space, memory = self.jacobian.space, self.jacobian.memory
+        diagonal = np.abs(self.jacobian.diagonal())
+        free = ~space.prescribed.reshape(-1) & (diagonal > 0.0)
         # The absolute value keeps the smoother positive where the tangent is not.
-        np.divide(1.0, diagonal, where=free, out=S)
+        S = np.divide(1.0, diagonal, where=free, out=np.zeros_like(diagonal))
+        memory.write(S, self.smoother.S)
+        memory.write((free & np.repeat(space.owned, 3)).astype(S.dtype), self._counted)
         if self.elements:
             self.elements.update(S)
+        self._free = free
         self._estimate(LATER_ESTIMATE)
         self.smoother.bound = SAFETY * self.eigenvalue
 
@@ -208,18 +198,35 @@ class Level:
         self._estimate(FOLLOWING_ESTIMATE)
         self.smoother.bound = max(self.smoother.bound, SAFETY * self.eigenvalue)
 
+    @logged("eigenvalue")
     def _estimate(self, iterations: int) -> None:
-        before, S = self.jacobian.num_applies, self.smoother.S
+        jacobian = self.jacobian
+        before, comm = jacobian.num_applies, jacobian.space.dm.comm.tompi4py()
         if self._eigenvector is None:
             iterations = FIRST_ESTIMATE
-            self._eigenvector = np.where(S > 0.0, _noise(self.jacobian.space), 0.0).astype(S.dtype)
-        estimate = self.jacobian.largest_eigenvalue(S, self._eigenvector, iterations, self.elements)
+            noise = np.where(self._free, _noise(jacobian.space), 0.0)
+            self._eigenvector = jacobian.memory.take(noise.astype(jacobian.dtype))
+        estimate = largest_eigenvalue(
+            jacobian.memory,
+            jacobian.apply,
+            self.elements.precondition if self.elements else self._precondition,
+            self._counted,
+            comm.allreduce,
+            self._eigenvector,
+            iterations,
+        )
         if np.isfinite(estimate):
             self.eigenvalue = estimate
         else:
             # The state is out of bounds: the linear solve will fail, and the step be cut.
             self._eigenvector = None
-        self.estimates += self.jacobian.num_applies - before
+        self.estimates += jacobian.num_applies - before
+
+    def _precondition(self, r: Vector, z: Vector) -> None:
+        """Set z to S r."""
+        memory = self.jacobian.memory
+        multiply = memory.functions("cycle", self.jacobian.dtype).multiply
+        memory.bound(multiply, self._counted.size, self.smoother.S, r, z)()
 
     def cycle(self) -> None:
         """Set x to the approximate solution for b by one cycle; collective."""
@@ -253,9 +260,11 @@ class CyclePC:
     """
 
     def __init__(self, level: Below, space: Space) -> None:
-        self._level = level
+        self._level, self._memory = level, level.exchange.memory
         self._positions = t_positions(space)
-        self._passes = passes(level.b.dtype)
+        size, dtype = 3 * space.num_nodes, level.exchange.dtype
+        self._passes = passes(dtype)
+        self._b = level.b if self._memory.is_host else np.zeros(size, dtype)
         self.num_cycles = 0
 
     @logged("cycle")
@@ -268,10 +277,13 @@ class CyclePC:
         if norm == 0.0:
             z.zeroEntries()
             return
-        bound(self._passes.scatter, len(positions), positions, r.array_r, level.b)(1.0 / norm)
+        bound(self._passes.scatter, len(positions), positions, r.array_r, self._b)(1.0 / norm)
+        if not self._memory.is_host:
+            self._memory.write(self._b, level.b)
         level.exchange.share(level.b)
         level.cycle()
-        bound(self._passes.gather, len(positions), positions, level.x, z.array)(norm)
+        x = self._memory.read(level.x)
+        bound(self._passes.gather, len(positions), positions, x, z.array)(norm)
 
 
 def t_positions(space: Space) -> NDArray[np.int32]:

@@ -17,7 +17,7 @@ from mpi4py import MPI
 from numpy.typing import DTypeLike, NDArray
 
 from elastane.solver.log import logged
-from elastane.solver.passes import bound, passes
+from elastane.solver.memory import HOST, Memory, Vector
 from elastane.solver.space import Space
 
 Ints = NDArray[np.int64]
@@ -100,16 +100,20 @@ class Exchange:
         space: The space of the L-vector.
         dtype: Its precision.
         sharing: Which nodes are shared.
+        memory: Where the L-vector lies.
 
     Attributes:
         dtype: The precision.
+        memory: See above.
         num_sums: Times a vector was summed.
         messages: Messages that this rank sends in one sum.
         bytes: Their size.
     """
 
-    def __init__(self, space: Space, dtype: DTypeLike, sharing: Sharing) -> None:
-        self.dtype = np.dtype(dtype)
+    def __init__(
+        self, space: Space, dtype: DTypeLike, sharing: Sharing, memory: Memory = HOST
+    ) -> None:
+        self.dtype, self.memory = np.dtype(dtype), memory
         self.num_sums = 0
         self._num_shared = len(sharing.nodes)
         comm: MPI.Comm = space.dm.comm.tompi4py()
@@ -119,46 +123,53 @@ class Exchange:
         slots = np.full(len(sharing.ranks), -1, dtype=np.int32)
         for rank, start, end in zip(sharing.neighbours, ends[:-1], ends[1:], strict=True):
             slots[sharing.ranks == rank] = np.arange(start, end)
-        self._slots = slots
-        self._starts = sharing.starts.astype(np.int32)
-        self._nodes = sharing.nodes.astype(np.int32)
+        nodes = sharing.nodes.astype(np.int32)
         packed = np.concatenate([np.zeros(0, np.int64), *parts])
-        self._sent_nodes = self._nodes[packed]
-        self._ghosts = sharing.nodes[~space.owned[sharing.nodes]]
-        self._sent, self._received = np.zeros((2, int(ends[-1]), 3), dtype=dtype)
-        self._functions = passes(dtype)
+        ghosts = sharing.nodes[~space.owned[sharing.nodes]]
+        self._nodes, self._starts, self._slots, self._sent_nodes, self._ghosts = (
+            memory.take(indices.astype(np.int32))
+            for indices in (nodes, sharing.starts, slots, nodes[packed], ghosts)
+        )
+        self._num_ghosts, self._num_sent = len(ghosts), int(ends[-1])
+        self._sent, self._received = (
+            memory.zeros((self._num_sent, 3), self.dtype) for _ in range(2)
+        )
+        self._mail = memory.mail(self._sent, self._received)
+        self._functions = memory.functions("cycle", dtype)
         self._requests: list[MPI.Prequest] = []
         for rank, start, end in zip(sharing.neighbours, ends[:-1], ends[1:], strict=True):
-            self._requests.append(comm.Recv_init(self._received[start:end], rank))
-            self._requests.append(comm.Send_init(self._sent[start:end], rank))
+            self._requests.append(comm.Recv_init(self._mail.received[start:end], rank))
+            self._requests.append(comm.Send_init(self._mail.sent[start:end], rank))
         # MPI keeps persistent requests until it is told; not at exit, when MPI may be gone.
         weakref.finalize(self, _free, self._requests).atexit = False
         self.messages = len(sharing.neighbours)
-        self.bytes = self._sent.nbytes
+        self.bytes = 3 * self._num_sent * self.dtype.itemsize
 
     @logged("exchange")
-    def sum(self, x: NDArray[Any]) -> None:
+    def sum(self, x: Vector) -> None:
         """Replace shared nodes by the sum over their ranks; x is flat or (num_nodes, 3)."""
         self.num_sums += 1
         if not self._num_shared:
             return
-        bound(self._functions.pack, len(self._sent), self._sent_nodes, x, self._sent)()
+        functions, bound = self._functions, self.memory.bound
+        bound(functions.pack, self._num_sent, self._sent_nodes, x, self._sent)()
+        self._mail.post()
         MPI.Prequest.Startall(self._requests)
         MPI.Request.Waitall(self._requests)
-        bound(
-            self._functions.sum_shared,
-            self._num_shared,
-            self._nodes,
-            self._starts,
-            self._slots,
-            self._received,
-            x,
-        )()
+        self._mail.collect()
+        shared = self._nodes, self._starts, self._slots, self._received, x
+        bound(functions.sum_shared, self._num_shared, *shared)()
 
-    def share(self, x: NDArray[Any]) -> None:
+    def share(self, x: Vector) -> None:
         """Give ghosts the value of their owner."""
-        x.reshape(-1, 3)[self._ghosts] = 0.0
+        self.memory.bound(self._functions.clear_nodes, self._num_ghosts, self._ghosts, x)()
         self.sum(x)
+
+    def sum_values(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return nodal values of this host summed over ranks; flat or (num_nodes, 3)."""
+        x = self.memory.take(values.astype(self.dtype))
+        self.sum(x)
+        return self.memory.read(x)
 
 
 def _free(requests: list[MPI.Prequest]) -> None:

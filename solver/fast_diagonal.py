@@ -25,6 +25,7 @@ P. F. Fischer, J. Sci. Comput. 24 (2005) 45-78, for such elements in the smoothe
 
 import ctypes
 import itertools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +34,14 @@ from numpy.typing import NDArray
 
 from elastane.meshes.lagrange import differentiation, gauss, gauss_lobatto, interpolation
 from elastane.solver.exchange import Exchange
-from elastane.solver.fused.kernel import in_blocks
 from elastane.solver.fused.schedule import VECTOR_BYTES
 from elastane.solver.fused.source import contraction
 from elastane.solver.log import logged
-from elastane.solver.passes import bound, library, passes
+from elastane.solver.memory import Vector
+from elastane.solver.passes import library
 from elastane.solver.space import Space
 
 Floats = NDArray[np.float64]
-Vector = NDArray[Any]
 
 #: From L-vectors to lanes and back, as the fused kernels do it.
 LANES = Path(__file__).parent / "fused" / "lanes.h"
@@ -79,46 +79,57 @@ class FastDiagonal:
     """
 
     def __init__(self, space: Space, exchange: Exchange) -> None:
-        self._exchange, dtype = exchange, exchange.dtype
-        lanes = VECTOR_BYTES // dtype.itemsize
+        self._exchange, dtype, memory = exchange, exchange.dtype, exchange.memory
         bricks = _Bricks(space, exchange)
-        self._blocks = [
-            in_blocks(values.astype(dtype), lanes)
-            for values in (bricks.modes, bricks.eigenvalues, bricks.axes)
+        blocks = [
+            memory.element_values((3 * space.nodes[:, :, None]).astype(np.int32), dtype),
+            *(
+                memory.element_values(values.astype(dtype), dtype)
+                for values in (bricks.modes, bricks.eigenvalues, bricks.axes)
+            ),
         ]
-        offsets = in_blocks((3 * space.nodes[:, :, None]).astype(np.int32), lanes)
-        self._blocks.append(offsets)
-        self._elements = _Elements(
-            len(space.nodes),
-            offsets.ctypes.data,
-            *(values.ctypes.data for values in self._blocks[:3]),
-        )
-        self._function = _build(space.degree, dtype)
+        self._solve = self._bind(space, blocks)
         self._scales = bricks.scales
         self.flops = len(space.nodes) * element_flops(space.degree)
-        size = 3 * space.num_nodes
+        self._size = 3 * space.num_nodes
         #: W, flat; zero at prescribed components.
-        self.W = np.zeros(size, dtype)
-        self._s = np.zeros(size, dtype)
-        self._passes = passes(dtype)
-        self.bytes = sum(values.nbytes for values in self._blocks)
+        self.W = memory.zeros(self._size, dtype)
+        self._s = memory.zeros(self._size, dtype)
+        self._memory, self._passes = memory, memory.functions("cycle", dtype)
+        self.bytes = sum(values.nbytes for values in blocks)
 
-    def update(self, inverse_diagonal: Vector) -> None:
+    def _bind(self, space: Space, blocks: list[Vector]) -> Callable[[Vector, Vector], None]:
+        """Return the function that adds the solution of all elements for one vector to another.
+
+        Args:
+            space: The space.
+            blocks: Offsets, modes, eigenvalues and axes of the elements.
+        """
+        function = _build(space.degree, blocks[1].dtype)
+        elements = _Elements(len(space.nodes), *(values.ctypes.data for values in blocks))
+
+        def solve(s: Vector, y: Vector) -> None:
+            assert len(blocks) == 4, "the pointers in `elements` keep nothing alive"
+            function(ctypes.addressof(elements), s.ctypes.data, y.ctypes.data)
+
+        return solve
+
+    def update(self, inverse_diagonal: NDArray[Any]) -> None:
         """Take over the inverse diagonal of the Jacobian, flat, 0 at prescribed components."""
-        np.sqrt(self._scales * inverse_diagonal, out=self.W)
+        self._memory.write(np.sqrt(self._scales * inverse_diagonal).astype(self.W.dtype), self.W)
 
     @logged("fast diagonalisation")
     def apply(self, r: Vector, y: Vector) -> None:
         """Add W⁻¹ M r to y, which must be zero at shared nodes; collective."""
-        bound(self._passes.multiply, len(r), self.W, r, self._s)()
-        self._function(ctypes.addressof(self._elements), self._s.ctypes.data, y.ctypes.data)
+        self._memory.bound(self._passes.multiply, self._size, self.W, r, self._s)()
+        self._solve(self._s, y)
         self._exchange.sum(y)
 
     def precondition(self, r: Vector, z: Vector) -> None:
         """Set z to M r; collective."""
-        z[:] = 0.0
+        self._memory.clear(z)
         self.apply(r, z)
-        z *= self.W
+        self._memory.bound(self._passes.multiply, self._size, self.W, z, z)()
 
 
 class _Bricks:
@@ -226,9 +237,7 @@ def _summed(space: Space, exchange: Exchange, values: Floats) -> Floats:
     """Return values of element nodes summed at the nodes, over ranks too; (num_nodes, 3)."""
     sums = np.zeros((space.num_nodes, 3))
     np.add.at(sums, space.nodes, values)
-    total = sums.astype(exchange.dtype)
-    exchange.sum(total)
-    return total.astype(np.float64)
+    return exchange.sum_values(sums).astype(np.float64)
 
 
 def _build(degree: int, dtype: np.dtype[Any]) -> Any:

@@ -132,6 +132,9 @@ class SurfaceTangent:
         nodes, X = compact[self._space.nodes], self._space.X[self.nodes]
         return self._load.jacobian(replace(self._space, nodes=nodes, X=X))
 
+    def update(self) -> None:
+        """Do nothing: the operators read the geometry and the pressure of the last residual."""
+
     def apply_add(self, x: NDArray[Any], y: NDArray[Any]) -> None:
         """Add the tangent times x to y."""
         self._x[:] = x.reshape(-1, 3)[self.nodes]

@@ -103,7 +103,8 @@ class Multigrid:
         steps = self._polynomial(self.smoother_degree)
         if self.coarse.needs_smoothing:
             lowest = self.levels[0]
-            below = Level(lowest, first_kind(*LOWEST), below, SameSpace(lowest.space, lowest.dtype))
+            same = SameSpace(lowest.space, lowest.dtype, lowest.memory)
+            below = Level(lowest, first_kind(*LOWEST), below, same)
             self.smoothed.append(below)
         for coarse, finer in itertools.pairwise(self.levels):
             transfer = Interpolation(coarse.space, finer.space, coarse.exchange, finer.exchange)
@@ -153,7 +154,7 @@ class Multigrid:
         """
         self.jacobian.stateIncrease()
         for level in self.levels:
-            level.operator.update(u)
+            level.update(u)
         self.coarse.update()
         diagonal = self.levels[0].diagonal()
         reason = self.rule.reason(self._change(diagonal))

@@ -57,6 +57,7 @@ from elastane.solver.fused.kernel import (
 )
 from elastane.solver.fused.source import STATE_LANES, STATE_TYPE, Kernel
 from elastane.solver.fused.takeover import take_over
+from elastane.solver.memory import HOST, Memory
 from elastane.solver.parts import DOUBLE_LANES, Array, Floats, Ints, Part
 from elastane.solver.problem import RegionMaterial
 from elastane.solver.sources import ANYWHERE, Places
@@ -75,6 +76,7 @@ class Body:
         fields: Fields of the mesh, of the elements of this rank.
         duration: Time from load fraction 0 to 1, in s.
         fused: Whether fused kernels apply residual and Jacobian.
+        memory: Where fused kernels do that; libCEED works on the host alone.
     """
 
     def __init__(
@@ -88,9 +90,10 @@ class Body:
         duration: float = 1.0,
         *,
         fused: bool = False,
+        memory: Memory = HOST,
     ) -> None:
         self.ceed = ceed
-        self.fused = fused
+        self.fused, self.memory = fused, memory
         self.geometry_degree = geometry_degree
         self.points = points
         self.materials = tuple(material for material, _ in materials)
@@ -110,7 +113,7 @@ class Body:
         kernels = find_kernels(material.model, material.options)
         num_elements, num_points = len(elements), len(self.points) ** 3
         varies = material.varies
-        in_double = np.dtype(np.float64), DOUBLE_LANES if self.fused else 1
+        in_double = np.dtype(np.float64), DOUBLE_LANES if self._in_lanes else 1
 
         def at_points(num_components: int, layout: tuple[Any, int] = in_double) -> NDArray[Any]:
             return points_array(num_elements, num_points, num_components, *layout)
@@ -125,7 +128,8 @@ class Body:
             library=Library(kernels.source_of(varying=varies), kernels.name),
             context=None,
             state=at_points(
-                kernels.num_stored, (STATE_TYPE, STATE_LANES) if self.fused else in_double
+                kernels.num_stored if self.memory.is_host else 0,
+                (STATE_TYPE, STATE_LANES) if self._in_lanes else in_double,
             ),
             history=at_points(len(kernels.initial_history)),
             parameters=at_points(count * varies),
@@ -142,6 +146,11 @@ class Body:
         for name in () if self.fused else ("state", "parameters"):
             part.vectors[name] = shared_vector(self.ceed, getattr(part, name))
         return part
+
+    @property
+    def _in_lanes(self) -> bool:
+        """Return whether arrays of this host are in blocks of several elements."""
+        return self.fused and self.memory.is_host
 
     def set_load(self, load_fraction: float) -> None:
         """Evaluate material parameters that vary at a load fraction.
@@ -177,7 +186,7 @@ class Body:
         return tensor_interpolate(interpolation(self.points.xi, points.xi), values)
 
     def _touch(self, part: Part, name: str) -> None:
-        """Tell libCEED that an array has changed: it refreshes its copy only if told so."""
+        """Tell that an array has changed to those with a copy, which they do not refresh unasked."""
         if name in part.vectors:
             touch(part.vectors[name], getattr(part, name))
 
@@ -402,6 +411,7 @@ class Body:
             for elements in ranges(len(part.elements)) if part.history.size else ():
                 history = self._at_points(space, part, elements, u, "update", part.history.shape[2])
                 part.replace("history", elements, history)
+            self._touch(part, "history")
         self._converged_load = load_fraction
         self._num_commits += 1
         self.set_load(load_fraction)
@@ -416,6 +426,7 @@ class Body:
         """
         for part, values in zip(self.parts, histories, strict=True):
             part.replace("history", slice(0, len(part.elements)), values.transpose(0, 2, 1))
+            self._touch(part, "history")
         self._converged_load = load_fraction
         self._num_commits += 1
         self.set_load(load_fraction)

@@ -1,4 +1,4 @@
-"""The C functions of the cycle, for float32 or float64: see `cycle.c` and `transfer.c`.
+"""The C functions that run over vectors of this host: see `cycle.c`, `transfer.c` and others.
 
 Arrays are handed over as addresses, bound once: a call then costs a microsecond.
 """
@@ -17,6 +17,23 @@ from elastane.materials.compiler.native import build_library
 #: What C calls the precisions.
 REAL = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
 
+#: The words of passes, see `cycle.c`.
+WORDS = """\
+#include <stddef.h>
+typedef ptrdiff_t Size;
+#define ENTRY
+#define EACH _Pragma("omp simd") for (Size i = 0; i < n; ++i)
+#define ONE_BY_ONE for (Size i = 0; i < n; ++i)
+#define SUMMED _Pragma("omp simd reduction(+:sum)") for (Size i = 0; i < n; ++i)
+#define TOTAL(sum, place) *(place) += sum
+#define ADD(place, value) *(place) += (value)
+"""
+
+
+def text(name: str) -> str:
+    """Return the source NAME.c beside this file."""
+    return Path(__file__).with_name(f"{name}.c").read_text(encoding="utf-8")
+
 
 @cache
 def library(name: str, dtype: np.dtype[Any], prelude: str = "") -> ctypes.CDLL:
@@ -27,9 +44,8 @@ def library(name: str, dtype: np.dtype[Any], prelude: str = "") -> ctypes.CDLL:
         dtype: A key of REAL.
         prelude: What else stands before the source.
     """
-    source = Path(__file__).with_name(f"{name}.c").read_text(encoding="utf-8")
-    text = f"typedef {REAL[dtype]} real;\n{prelude}{source}"
-    return ctypes.CDLL(str(build_library(text, f"{name}-{REAL[dtype]}")))
+    source = f"typedef {REAL[dtype]} real;\n{WORDS}{prelude}{text(name)}"
+    return ctypes.CDLL(str(build_library(source, f"{name}-{REAL[dtype]}")))
 
 
 def passes(dtype: DTypeLike) -> ctypes.CDLL:

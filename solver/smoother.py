@@ -11,17 +11,16 @@ make the error a polynomial of degree m in S A after m steps: one of `polynomial
 
 import itertools
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
 from elastane.solver.fast_diagonal import FastDiagonal
-from elastane.solver.passes import bound, passes
+from elastane.solver.memory import HOST, Memory, Vector
 from elastane.solver.polynomials import Step
 
 #: Adds the operator applied to its first argument to the second, whole at shared nodes.
-Apply = Callable[[NDArray[Any], NDArray[Any]], None]
+Apply = Callable[[Vector, Vector], None]
 
 
 class Chebyshev:
@@ -32,6 +31,7 @@ class Chebyshev:
         dtype: Precision.
         steps: Coefficients of the polynomial, see the attributes.
         elements: The preconditioner S; None for Jacobi.
+        memory: Where the vectors lie.
 
     Attributes:
         steps: Coefficients of the polynomial; others may take their place between two calls.
@@ -50,13 +50,14 @@ class Chebyshev:
         dtype: DTypeLike,
         steps: list[Step],
         elements: FastDiagonal | None = None,
+        memory: Memory = HOST,
     ) -> None:
         self.bound = np.nan
         self._elements = elements
         self.steps = steps
-        vectors: list[NDArray[Any]] = [np.zeros(size, dtype) for _ in range(7)]
+        vectors: list[Vector] = [memory.zeros(size, dtype) for _ in range(7)]
         self.b, self.x, self.r, self.d, self.y, self.S, self.W = b, x, r, d, y, S, W = vectors
-        c = passes(dtype)
+        c, bound = memory.functions("cycle", dtype), memory.bound
         self._from_zero = bound(c.from_zero, size, b, S, x, r, d)
         self._from_product = bound(c.from_product, size, b, S, y, r, d)
         self._step = bound(c.step, size, S, x, r, d, y)

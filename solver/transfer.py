@@ -5,6 +5,7 @@ prolongation may take any of them, without a word between ranks.  The transpose 
 elements around a node have; weights 1/m, for m elements, make up for it.
 """
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,10 +15,9 @@ from elastane.meshes.lagrange import gauss_lobatto, interpolation
 from elastane.solver.exchange import Exchange
 from elastane.solver.fused.schedule import VECTOR_BYTES
 from elastane.solver.log import logged
+from elastane.solver.memory import Memory, Vector
 from elastane.solver.passes import bound, library
 from elastane.solver.space import Space
-
-Vector = NDArray[Any]
 
 
 class Transfer(Protocol):
@@ -50,59 +50,79 @@ class Interpolation:
         self, coarse: Space, fine: Space, coarse_exchange: Exchange, fine_exchange: Exchange
     ) -> None:
         dtype = fine_exchange.dtype
-        self.weights = _inverse_multiplicity(fine, fine_exchange)
-        self._exchange = coarse_exchange
-        self._num_elements = len(fine.nodes)
-        self._coarse, self._fine = (
-            np.ascontiguousarray(space.nodes, dtype=np.int32) for space in (coarse, fine)
-        )
-        nodes = (gauss_lobatto(space.degree + 1)[0] for space in (coarse, fine))
-        matrix = interpolation(*nodes)
-        # A corner takes the value of the corner exactly: nothing leaks from facets with supports.
-        matrix[np.abs(matrix) < 1e-14] = 0.0
+        memory = fine_exchange.memory
+        self.weights = memory.take(_inverse_multiplicity(fine, fine_exchange))
+        self._exchange, self._memory = coarse_exchange, memory
+        nodes = [memory.take(space.nodes.astype(np.int32)) for space in (coarse, fine)]
+        self._restrict_add, self._prolong = self._bind(coarse, fine, dtype, nodes)
+
+    def _bind(
+        self, coarse: Space, fine: Space, dtype: np.dtype[Any], nodes: list[Vector]
+    ) -> tuple[Callable[[Vector, Vector], None], Callable[[Vector, Vector], None]]:
+        """Return the functions of source and target vectors: `restrict_add` and `prolong`.
+
+        Args:
+            coarse, fine: The spaces.
+            dtype: Precision of the vectors.
+            nodes: Node numbers of the elements of both spaces.
+        """
+        matrix = nodal_interpolation(coarse.degree, fine.degree)
         rows = ", ".join("{" + ", ".join(repr(float(x)) for x in row) + "}" for row in matrix)
         prelude = (
             f"#define LANES {VECTOR_BYTES // dtype.itemsize}\n"
             f"#define NC {coarse.degree + 1}\n#define NF {fine.degree + 1}\n"
             f"static const real B[NF][NC] = {{{rows}}};\n"
         )
-        self._functions = library("transfer", dtype, prelude)
+        functions, num_elements = library("transfer", dtype, prelude), len(fine.nodes)
+
+        def restrict_add(r: Vector, b: Vector) -> None:
+            bound(functions.restrict_add, num_elements, *nodes, r, b)()
+
+        def prolong(x: Vector, y: Vector) -> None:
+            bound(functions.prolong, num_elements, *nodes, x, y)()
+
+        return restrict_add, prolong
 
     @logged("transfer")
     def restrict(self, r: Vector, b: Vector) -> None:
         """Set b to the restriction of the weighted residual r; collective."""
-        b[:] = 0.0
-        self._call(self._functions.restrict_add, r, b)
+        self._memory.clear(b)
+        self._restrict_add(r, b)
         self._exchange.sum(b)
 
     @logged("transfer")
     def prolong(self, x: Vector, y: Vector) -> None:
         """Set y to the prolongation of x."""
-        self._call(self._functions.prolong, x, y)
-
-    def _call(self, function: Any, source: Vector, target: Vector) -> None:
-        bound(function, self._num_elements, self._coarse, self._fine, source, target)()
+        self._prolong(x, y)
 
 
 class SameSpace:
     """The transfer where below is a solver on the same space, without prescribed components."""
 
-    def __init__(self, space: Space, dtype: np.dtype[Any]) -> None:
-        self.weights = (~space.prescribed).astype(dtype).reshape(-1)
+    def __init__(self, space: Space, dtype: np.dtype[Any], memory: Memory) -> None:
+        self.weights = memory.take((~space.prescribed).astype(dtype).reshape(-1))
+        self._memory = memory
 
     def restrict(self, r: Vector, b: Vector) -> None:
         """Copy r to b."""
-        b[:] = r
+        self._memory.copy(r, b)
 
     def prolong(self, x: Vector, y: Vector) -> None:
         """Copy x to y."""
-        y[:] = x
+        self._memory.copy(x, y)
 
 
-def _inverse_multiplicity(space: Space, exchange: Exchange) -> Vector:
+def nodal_interpolation(coarse: int, fine: int) -> NDArray[np.float64]:
+    """Return the values at the nodes of one degree of the nodal basis of another one."""
+    matrix = interpolation(*(gauss_lobatto(degree + 1)[0] for degree in (coarse, fine)))
+    # A corner takes the value of the corner exactly: nothing leaks from facets with supports.
+    matrix[np.abs(matrix) < 1e-14] = 0.0
+    return matrix
+
+
+def _inverse_multiplicity(space: Space, exchange: Exchange) -> NDArray[Any]:
     """Return 1/m for m elements around a node, 0 at prescribed components; collective."""
     counts = np.bincount(space.nodes.reshape(-1), minlength=space.num_nodes)
-    multiplicity = np.repeat(counts[:, None], 3, axis=1).astype(exchange.dtype)
-    exchange.sum(multiplicity)
+    multiplicity = exchange.sum_values(np.repeat(counts[:, None], 3, axis=1))
     weights = np.where(space.prescribed, 0.0, 1.0 / multiplicity)
     return weights.astype(exchange.dtype).reshape(-1)

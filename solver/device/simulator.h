@@ -6,7 +6,6 @@
  * barrier goes on with the next thread: kernels without barriers are plain loops.
  */
 #include <math.h>
-#include <setjmp.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <ucontext.h>
@@ -69,7 +68,7 @@ struct Failed {
 };
 
 struct Fiber {
-  jmp_buf place;
+  void *place[5];
   bool started = false;
   unsigned thread = 0;
   int line = 0; /* of the barrier where it waits; 0: it is idle */
@@ -79,7 +78,7 @@ static std::vector<Fiber *> fibers;
 static std::vector<unsigned> threads; /* of the block, in the order in which they start */
 static size_t next_thread;
 static Fiber *running;
-static jmp_buf scheduler;
+static void *scheduler[5];
 static void (*body)();
 static void **arguments;
 static unsigned long long random_state;
@@ -99,7 +98,7 @@ static void shuffle(std::vector<Item> &items) {
 /* At a barrier, or (line 0) without work. */
 __attribute__((noinline)) static void wait(int line) {
   running->line = line;
-  if (!_setjmp(running->place)) _longjmp(scheduler, 1);
+  if (!__builtin_setjmp(running->place)) __builtin_longjmp(scheduler, 1);
   asm volatile("" ::: "memory");
 }
 
@@ -118,10 +117,10 @@ static void live() {
  * are only made by ucontext: its switches ask the kernel for signal masks, jumps do not. */
 static void resume(Fiber *fiber) {
   running = fiber;
-  if (_setjmp(scheduler)) return;
+  if (__builtin_setjmp(scheduler)) return;
   if (fiber->started) {
     threadIdx.x = fiber->thread;
-    _longjmp(fiber->place, 1);
+    __builtin_longjmp(fiber->place, 1);
   }
   fiber->started = true;
   static ucontext_t context;

@@ -12,14 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elastane.solver.ceed import Points
-from elastane.solver.fused.kernel import FusedFunction, in_blocks, points_array
 from elastane.solver.fused.source import STATE, Kernel, level_kernels
+from elastane.solver.memory import Vector
 from elastane.solver.operators import Body
 from elastane.solver.parts import Part
 from elastane.solver.space import Space
 
 Floats = NDArray[np.float64]
-Array = NDArray[np.floating[Any]]
 
 
 class FusedLevel:
@@ -44,8 +43,9 @@ class FusedLevel:
             _LevelPart(body, part, space, fine, self._points, single=single) for part in body.parts
         ]
         self.dtype = np.dtype(np.float32 if single else np.float64)
-        self._u = np.zeros(3 * fine.num_nodes, dtype=self.dtype)
-        self._nothing = np.zeros(0, dtype=self.dtype)
+        self._memory = body.memory
+        self._u = self._memory.zeros(3 * fine.num_nodes, self.dtype)
+        self._nothing = self._memory.zeros(0, self.dtype)
 
     def update(self, u: Floats) -> None:
         """Evaluate the material at a displacement, that of the residual which stored the state.
@@ -53,37 +53,40 @@ class FusedLevel:
         Args:
             u: L-vector of the finest space, shape (num_nodes, 3).
         """
-        self._u[:] = u.reshape(-1)
+        if any("state" in part.functions for part in self._parts):
+            self._memory.write(u.reshape(-1).astype(self.dtype), self._u)
         for part in self._parts:
             part.update_materials()
             part.call("state", self._u, self._nothing)
 
-    def apply_add(self, x: Array, y: Array) -> None:
+    def apply_add(self, x: Vector, y: Vector) -> None:
         """Add the Jacobian times x to y, L-vectors of this level."""
         for part in self._parts:
             part.call("jacobian", x, y)
 
-    def add_diagonal(self, d: Array) -> None:
+    def add_diagonal(self, d: Vector) -> None:
         """Add the diagonal of the Jacobian to the L-vector d."""
         for part in self._parts:
             part.call("diagonal", self._nothing, d)
 
-    def element_matrices(self) -> Array:
+    def element_matrices(self) -> Vector:
         """Return the element matrices of degree 1.
 
         Returns:
             Shape (num_elements, 24, 24) with index 3 node + component, for the elements of this
             rank in their order.
         """
-        matrices = np.zeros((len(self.space.nodes), 24, 24), dtype=self.dtype)
+        memory, shape = self._memory, (len(self.space.nodes), 24, 24)
+        if len(self._parts) == 1:
+            matrices = memory.zeros(shape, self.dtype)
+            self._parts[0].call("matrices", self._nothing, matrices)
+            return matrices
+        gathered = np.zeros(shape, self.dtype)
         for part in self._parts:
-            if len(self._parts) == 1:
-                part.call("matrices", self._nothing, matrices)
-            else:
-                some = np.zeros((len(part.elements), 24, 24), dtype=self.dtype)
-                part.call("matrices", self._nothing, some)
-                matrices[part.elements] = some
-        return matrices
+            some = memory.zeros((len(part.elements), 24, 24), self.dtype)
+            part.call("matrices", self._nothing, some)
+            gathered[part.elements] = memory.read(some)
+        return memory.take(gathered)
 
     def flops(self, kind: str = "jacobian") -> int:
         """Return the floating-point operations of one call of a kernel on this rank."""
@@ -106,25 +109,27 @@ class _LevelPart:
 
         fine_kernel = body.fused_kernel("jacobian", part.material, fine.degree)
         kernels = level_kernels(fine_kernel, space.degree, single=single)
-        jacobian = kernels["jacobian"]
-        lanes, dtype = jacobian.lanes, jacobian.dtype
-        num_elements = len(part.elements)
-        self._context = part.context_values.astype(dtype)
-        rest = part.rest.astype(dtype)
+        jacobian, memory = kernels["jacobian"], body.memory
+        dtype, num_elements = jacobian.dtype, len(part.elements)
+        self._memory = memory
+        self._context = memory.take(part.context_values.astype(dtype))
+        rest = memory.take(part.rest.astype(dtype))
         self._arrays = {} if "state" in kernels else {STATE: part.state}
         for kernel in kernels.values():
             for name, size in kernel.inputs:
                 if name not in self._arrays:
-                    self._arrays[name] = points_array(
-                        num_elements, len(points) ** 3, size, *kernel.layout(name)
-                    )
-        self._arrays["geometry"] = in_blocks(self._geometry(jacobian).astype(dtype), lanes)
+                    # Kernels of a level have its points.
+                    self._arrays[name] = memory.at_points(jacobian, name, num_elements, size)
+        geometry = self._geometry(jacobian).astype(dtype)
+        self._arrays["geometry"] = memory.element_values(geometry, dtype)
         offsets = {
-            s.degree: in_blocks((3 * s.nodes[part.elements, :, None]).astype(np.int32), lanes)
+            s.degree: memory.element_values(
+                (3 * s.nodes[part.elements, :, None]).astype(np.int32), dtype
+            )
             for s in (space, fine)
         }
         self.functions = {
-            kind: FusedFunction(
+            kind: memory.element_function(
                 kernel, offsets[kernel.degree], num_elements, self._arrays, self._context, rest
             )
             for kind, kernel in kernels.items()
@@ -143,22 +148,18 @@ class _LevelPart:
         if self._circumstances == self._body.circumstances:
             return
         first, self._circumstances = self._circumstances is None, self._body.circumstances
-        part, arrays = self._part, self._arrays
-        self._context[:] = part.context_values
+        part, arrays, memory = self._part, self._arrays, self._memory
+        memory.write(part.context_values.astype(self._context.dtype), self._context)
         changes = part.material.uses_time or part.material.model.depends_on_rate
         if part.context is None and (first or changes):
             elements = slice(0, len(part.elements))
             values = self._body.parameters_at(part, elements, self._points)
-            _replace(arrays["parameters"], values.transpose(0, 2, 1))
+            memory.set_at_points(values.transpose(0, 2, 1), arrays["parameters"])
         if "history" in arrays:
-            _replace(arrays["history"], self._body.history_at(part, self._points))
+            values = self._body.history_at(part, self._points)
+            memory.set_at_points(values, arrays["history"])
 
-    def call(self, kind: str, u: Array, v: Array) -> None:
+    def call(self, kind: str, u: Vector, v: Vector) -> None:
         """Call a kernel, unless the material has none of that kind."""
         if kind in self.functions:
             self.functions[kind](u, v)
-
-
-def _replace(blocks: Array, values: Floats) -> None:
-    """Overwrite values in blocks by others of shape (num_elements, points, components)."""
-    blocks[:] = in_blocks(values.astype(blocks.dtype), blocks.shape[-1])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from elastane.solver.eigenvalue import largest_eigenvalue
+from elastane.solver.memory import HOST
 from elastane.solver.polynomials import WEIGHTS, Step, first_kind, fourth_kind
 from elastane.solver.smoother import Chebyshev
 from tests.verification.cases import Floats
@@ -97,8 +98,13 @@ def estimate(matrix: Floats, x: Floats, iterations: int) -> float:
     def apply(v: Floats, image: Floats) -> None:
         image += (matrix @ v).astype(x.dtype)
 
-    S, counted = (1.0 / np.diag(matrix)).astype(x.dtype), np.ones_like(x)
-    return largest_eigenvalue(apply, S, counted, lambda sums: sums, x, iterations)
+    def precondition(r: Floats, z: Floats) -> None:
+        z[:] = r / np.diag(matrix).astype(x.dtype)
+
+    counted = np.ones_like(x)
+    return largest_eigenvalue(
+        HOST, apply, precondition, counted, lambda total: total, x, iterations
+    )
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
