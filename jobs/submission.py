@@ -17,11 +17,13 @@ from elastane.jobs.executors.base import (
 )
 from elastane.jobs.executors.slurm_commands import parse_time
 from elastane.jobs.job import Job
+from elastane.jobs.liveness import require_idle
 from elastane.jobs.material_verdicts import require_verdicts
-from elastane.jobs.paths import RunFolder, claim_run_folder, new_run_folder
+from elastane.jobs.paths import RunFolder, RunFolderError, claim_run_folder, new_run_folder
 from elastane.jobs.provenance import write_provenance
 from elastane.jobs.result import (
     add_warnings,
+    create_text,
     empty_result,
     end_result,
     read_result,
@@ -73,6 +75,7 @@ def submit(path: Path, options: SubmitOptions, stream: TextIO) -> Submission:
         JobFileError: If the job is not sound; nothing is written then.
         MaterialFailsError: If a material fails its check; nothing is written then.
         RunFolderError: If the run folder cannot be used.
+        RunningElsewhereError: If a copy of the run in `output` may be alive.
         RejectedError: If the executor will never run it.
         SilentError: If the executor does not answer; the message says how to go on.
     """
@@ -84,6 +87,8 @@ def submit(path: Path, options: SubmitOptions, stream: TextIO) -> Submission:
         checked.job.problem.materials, options.unchecked, lambda line: _tell(stream, line)
     )
     _check(executor, request, options)
+    if options.output is not None:
+        require_idle(RunFolder(options.output))  # the claims of a copy that lives must stay
     name = checked.job.name
     folder = (
         new_run_folder(name)
@@ -254,9 +259,14 @@ def _never_converges(folder: RunFolder, executor: Executor) -> str:
 
 
 def _fill(folder: RunFolder, job: Job, warnings: Sequence[str]) -> None:
-    """Write what a run folder holds before it is submitted."""
+    """Write what a run folder holds before it is submitted.
+
+    Raises:
+        RunFolderError: If another command fills it at this moment.
+    """
     ranks = job.resources.nodes * job.resources.ranks_per_node
-    write_text(folder.job, job.effective_yaml())
+    if not create_text(folder.job, job.effective_yaml()):
+        raise RunFolderError(f"another command uses {folder.root} at this moment: name another")
     write_result(
         folder.result, empty_result(job.name, job.problem.degree, job.problem.backend, ranks)
     )

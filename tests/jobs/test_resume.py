@@ -18,7 +18,7 @@ from elastane.jobs.executors.base import (
     SilentError,
 )
 from elastane.jobs.job import load_job
-from elastane.jobs.paths import RunFolder
+from elastane.jobs.paths import RunFolder, RunFolderError, claim_run_folder
 from elastane.jobs.result import end_result, read_result
 from elastane.jobs.resume import resume
 from elastane.jobs.states import RunState, Status
@@ -103,6 +103,37 @@ def test_a_submitted_run_has_all_its_files(slurm: StandIn, sound_job: Path) -> N
     assert status is not None
     assert (status.state, status.executor) == (RunState.HELD, "slurm")
     assert read_result(folder.result)["status"] == "running"
+
+
+def test_a_run_that_is_alive_is_not_replaced(slurm: StandIn, sound_job: Path) -> None:
+    options = SubmitOptions(executor="slurm", output=Path("run"), force=True)
+    folder = RunFolder(submit(sound_job, options, io.StringIO()).folder)
+    folder.claims.mkdir()
+    claim = claims.Claim(1, "slurm", "1", 0, "n1", 1, "", 0, 0.0)
+    (folder.claims / "0001.json").write_text(json.dumps(vars(claim)))
+    slurm.state = RunState.RUNNING
+    with pytest.raises(claims.RunningElsewhereError, match="as job 1"):
+        submit(sound_job, options, io.StringIO())
+    assert claims.still_ours(folder, 1)
+    slurm.state = None
+    assert submit(sound_job, options, io.StringIO()).job_id == "2"
+
+
+def test_of_two_commands_that_submit_into_a_folder_one_does(
+    slurm: StandIn, sound_job: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = SubmitOptions(executor="slurm", output=Path("run"))
+
+    def claim_early(root: Path, name: str, force: bool) -> RunFolder:
+        folder = claim_run_folder(root, name, force)
+        monkeypatch.setattr("elastane.jobs.submission.claim_run_folder", claim_run_folder)
+        submit(sound_job, options, io.StringIO())
+        return folder
+
+    monkeypatch.setattr("elastane.jobs.submission.claim_run_folder", claim_early)
+    with pytest.raises(RunFolderError, match="another command uses"):
+        submit(sound_job, options, io.StringIO())
+    assert len(slurm.sent) == 1
 
 
 def test_a_dry_run_writes_nothing(slurm: StandIn, sound_job: Path) -> None:
