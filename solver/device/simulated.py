@@ -38,8 +38,9 @@ FLAGS = ("-O1", "-U_FORTIFY_SOURCE")
 #: As on GPUs.
 MAX_THREADS = 1024
 
-#: A kernel, as modules declare it.
-KERNEL = re.compile(r'extern\s+"C"\s+__global__\s+(?:__launch_bounds__\([^)]*\)\s+)?void\s+(\w+)')
+#: A kernel, as modules declare it; bounds stand before or behind `void`.
+BOUNDS = r"(?:__launch_bounds__\s*\([^)]*\)\s*)?"
+KERNEL = re.compile(rf'extern\s+"C"\s+__global__\s+{BOUNDS}void\s+{BOUNDS}(\w+)\s*\(')
 
 
 class SimulatedArray:

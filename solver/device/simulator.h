@@ -67,8 +67,36 @@ struct Failed {
   long long block, thread, line, other_thread, other_line; /* line 0: the thread had ended */
 };
 
+#if defined(__x86_64__)
+typedef void **Context; /* top of the stack, where the registers lie that calls preserve */
+
+/* Leave one stack and return into another: swapcontext asks the kernel for the signal mask each time. */
+__attribute__((naked, noinline)) static void change(Context * /* rdi: from */, Context * /* rsi: to */) {
+  asm("push %rbp; push %rbx; push %r12; push %r13; push %r14; push %r15; mov %rsp, (%rdi);"
+      "mov (%rsi), %rsp; pop %r15; pop %r14; pop %r13; pop %r12; pop %rbx; pop %rbp; ret");
+}
+
+/* As if `start` had been left before its first instruction; it never returns. */
+static void prepare(Context *context, char *stack, size_t size, void (*start)()) {
+  *context = reinterpret_cast<void **>(stack + size) - 8;
+  memset(*context, 0, 8 * sizeof(void *));
+  (*context)[6] = reinterpret_cast<void *>(start);
+}
+#else
+typedef ucontext_t Context;
+
+static void change(Context *from, Context *to) { swapcontext(from, to); }
+
+static void prepare(Context *context, char *stack, size_t size, void (*start)()) {
+  getcontext(context);
+  context->uc_stack.ss_sp = stack;
+  context->uc_stack.ss_size = size;
+  makecontext(context, start, 0);
+}
+#endif
+
 struct Fiber {
-  void *place[5];
+  Context context;
   bool started = false;
   unsigned thread = 0;
   int line = 0; /* of the barrier where it waits; 0: it is idle */
@@ -78,7 +106,7 @@ static std::vector<Fiber *> fibers;
 static std::vector<unsigned> threads; /* of the block, in the order in which they start */
 static size_t next_thread;
 static Fiber *running;
-static void *scheduler[5];
+static Context scheduler;
 static void (*body)();
 static void **arguments;
 static unsigned long long random_state;
@@ -96,10 +124,10 @@ static void shuffle(std::vector<Item> &items) {
 }
 
 /* At a barrier, or (line 0) without work. */
-__attribute__((noinline)) static void wait(int line) {
+static void wait(int line) {
   running->line = line;
-  if (!__builtin_setjmp(running->place)) __builtin_longjmp(scheduler, 1);
-  asm volatile("" ::: "memory");
+  change(&running->context, &scheduler);
+  asm volatile("" ::: "memory"); /* other threads have written */
 }
 
 static void live() {
@@ -113,24 +141,13 @@ static void live() {
   }
 }
 
-/* Run a fiber to the next barrier, or until its thread has ended and no other is to start.  Contexts
- * are only made by ucontext: its switches ask the kernel for signal masks, jumps do not. */
+/* Run a fiber to the next barrier, or until its thread has ended and no other is to start. */
 static void resume(Fiber *fiber) {
   running = fiber;
-  if (__builtin_setjmp(scheduler)) return;
-  if (fiber->started) {
-    threadIdx.x = fiber->thread;
-    __builtin_longjmp(fiber->place, 1);
-  }
+  threadIdx.x = fiber->thread;
+  if (!fiber->started) prepare(&fiber->context, reinterpret_cast<char *>(fiber) - STACK, STACK, live);
   fiber->started = true;
-  static ucontext_t context;
-  char *stack = reinterpret_cast<char *>(fiber) - STACK;
-  getcontext(&context);
-  context.uc_stack.ss_sp = stack;
-  context.uc_stack.ss_size = STACK;
-  context.uc_link = nullptr;
-  makecontext(&context, live, 0);
-  setcontext(&context);
+  change(&scheduler, &fiber->context);
 }
 
 /* A stack with its fiber above it and a guard below.  Their places differ within a page: all in the same
