@@ -14,6 +14,12 @@ from elastane.solver.stepping import Progress
 
 #: Version of the format.
 VERSION = 1
+#: What to call a difference of contents, by attribute; other differences follow from these.
+DIFFERENCES = {
+    "version": "written in another version of the format",
+    "identity": "of another job",
+    "mesh": "of another mesh",
+}
 
 
 class CheckpointError(ValueError):
@@ -76,16 +82,9 @@ class Contents:
     history: int
     record_doubles: int
 
-    #: What to call a difference, by attribute; the others follow from these.
-    WORDS = {  # noqa: RUF012 (a constant)
-        "version": "written in another version of the format",
-        "identity": "of another job",
-        "mesh": "of another mesh",
-    }
-
     def differs_by(self, other: "Contents") -> str:
         """Return in words what tells two contents apart, nothing if they are equal."""
-        for name, words in self.WORDS.items():
+        for name, words in DIFFERENCES.items():
             if getattr(self, name) != getattr(other, name):
                 return words
         return "" if self == other else "of another discretisation"
@@ -136,7 +135,7 @@ class Manifest:
         if not whole:
             raise CheckpointError(path, "its checksum is wrong")
         if entries["version"] != VERSION:
-            raise ForeignCheckpointError(path, Contents.WORDS["version"])
+            raise ForeignCheckpointError(path, DIFFERENCES["version"])
         manifest = cls(
             contents=Contents(**{name: entries[name] for name in Contents.__dataclass_fields__}),
             progress=Progress(**entries["progress"]),

@@ -1,8 +1,10 @@
 """A worker whose solve is an actor: python -m mpi4py fake_worker.py RUN ACT [RANK].
 
-The act `steps` does ten load steps of 0.1 s with a checkpoint after each, which it resumes from.
+The act `steps` does ten load steps of 0.1 s, or $STEP_SECONDS, with a checkpoint after each, which
+it resumes from.
 """
 
+import os
 import sys
 import time
 from dataclasses import replace
@@ -78,7 +80,7 @@ def play_steps(observer: Observer, comm: MPI.Intracomm, plan: CheckpointPlan) ->
     tell("resumed", step=done, load=done / 10, path=None)
     for step in range(done + 1, 11):
         tell("step_started", step=step, attempt=1, load=step / 10, increment=0.1)
-        time.sleep(0.1)
+        time.sleep(float(os.environ.get("STEP_SECONDS", "0.1")))
         request = comm.allreduce(observer.request(), op=MPI.MAX)
         if request > Request.GO_ON:
             resumable = request == Request.CHECKPOINT

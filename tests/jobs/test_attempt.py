@@ -240,7 +240,7 @@ def shell(script: str, folder: RunFolder) -> "subprocess.Popen[str]":
 SCRIPT = """
 generation=$("$PYTHON" -m elastane.jobs.attempt begin . --pid $$) || exit $?
 sleep 100 & step=$!
-echo $step > step
+echo $step > step.new; mv step.new step  # whole when it is seen
 "$PYTHON" -m elastane.jobs.attempt beat . "$generation" "$step" & beat=$!
 wait "$step"; code=$?
 kill "$beat"; wait "$beat"
@@ -248,7 +248,7 @@ kill "$beat"; wait "$beat"
 """
 
 
-def wait_until(condition: "Sequence[object] | object", what: str, seconds: float = 30.0) -> None:
+def wait_until(condition: "Sequence[object] | object", what: str, seconds: float = 120.0) -> None:
     deadline = time.monotonic() + seconds
     assert callable(condition)
     while not condition():
@@ -269,7 +269,7 @@ def test_a_script_gives_signs_of_life(folder: RunFolder) -> None:
                                                  "increment": 0.1})  # fmt: skip
     wait_until(lambda: beats(folder, before) and status_of(folder).step == 3, "no sign of life")
     os.kill(int((folder.root / "step").read_text()), signal.SIGKILL)
-    said = process.communicate(timeout=30)[0]
+    said = process.communicate(timeout=120)[0]
     assert process.returncode == 4, said
     assert "died of SIGKILL" in said
     assert status_of(folder).state is RunState.FAILED
@@ -291,7 +291,7 @@ def test_a_step_that_has_lost_its_run_is_ended(folder: RunFolder, reason: str) -
         append_event(folder.events, "step_started", {"step": 9, "attempt": 1, "load": 0.5,
                                                      "increment": 0.1})  # fmt: skip
     wait_until(lambda: not Path(f"/proc/{step}").exists(), "the step lives on")
-    said = process.communicate(timeout=30)[0]
+    said = process.communicate(timeout=120)[0]
     assert status_of(folder).step != 9  # its status.json is that of the other copy
     if reason == "another copy":
         assert "another copy has taken" in said

