@@ -9,7 +9,8 @@
                 refuses
     split       what the residual stores for the Jacobian; `accumulate` or `eliminate` shortens the
                 tangent before, `factor` after
-    emit        libCEED QFunctions (`qfunctions`) as straight-line scalar C99
+    emit        libCEED QFunctions (`qfunctions`) as straight-line scalar C99, in an `order` in
+                which few values are alive at once
 
 `pipeline.compile_material` calls them in this order.  `build.compile_apart` does so in a process of
 its own, since Enzyme can crash the interpreter, and keeps the result in the cache; `apart` bounds

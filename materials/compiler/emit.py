@@ -6,11 +6,12 @@ text goes to gcc and clang, and through libCEED to NVRTC and hipRTC, which defin
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from elastane.materials.compiler.errors import UnsupportedError
 from elastane.materials.compiler.graph import Constant, Graph
 from elastane.materials.compiler.operations import LARGEST_BODY, OPERATIONS, Level
+from elastane.materials.compiler.order import shorten_lives
 from elastane.materials.compiler.qfunctions import Field, QFunction
 from elastane.materials.model import Choices, Material
 
@@ -136,29 +137,54 @@ def _body(graph: Graph, results: Sequence[int], targets: Sequence[str]) -> list[
             f"the energy needs {len(order)} operations in one function, more than {LARGEST_BODY}; "
             "use fewer terms"
         )
+    named = _named(graph, order, results)
+    # Of each statement, what it reads: named nodes and inputs.
+    places: dict[int, int] = {}
+    needs: list[frozenset[int]] = []
+    reads: dict[int, frozenset[int]] = {}
+    for node in order:
+        entry = graph.nodes[node]
+        reads[node] = frozenset().union(*(reads[x] for x in entry.operands))
+        if node in named or entry.operation == "input":
+            places[node] = len(needs)
+            needs.append(reads[node])
+            reads[node] = frozenset({places[node]})
+    first_result = len(needs)
+    needs += [reads[node] for node in results]
+
+    nodes = list(places)
+    names: dict[int, str] = {}
+    statements = []
+    for place in shorten_lives(needs):
+        if place >= first_result:
+            k = place - first_result
+            text, _ = _expression(graph, results[k], names)
+            statements.append(f"{targets[k]} = {text};")
+        elif (node := nodes[place]) in named:
+            kind = "int" if OPERATIONS[graph.nodes[node].operation].logical else "CeedScalar"
+            text, _ = _expression(graph, node, names)
+            names[node] = f"t{len(names)}"
+            statements.append(f"const {kind} {names[node]} = {text};")
+    return statements
+
+
+def _named(graph: Graph, order: Sequence[int], results: Sequence[int]) -> set[int]:
+    """Return the nodes that get a statement of their own: those used twice, or too long."""
     uses = Counter(results)
     for node in order:
         entry = graph.nodes[node]
         for k, operand in enumerate(entry.operands):
             uses[operand] += OPERATIONS[entry.operation].c.count(f"{{{k}}}")
-    statements: list[str] = []
-    expressions: dict[int, tuple[str, Level]] = {}
+    names: dict[int, str] = {}
     for node in order:
-        text, level = _expression(graph, node, expressions)
-        entry = graph.nodes[node]
-        if entry.operands and (uses[node] > 1 or len(text) > LINE_WIDTH):
-            kind = "int" if OPERATIONS[entry.operation].logical else "CeedScalar"
-            name = f"t{len(statements)}"
-            statements.append(f"const {kind} {name} = {text};")
-            text, level = name, Level.ATOM
-        expressions[node] = text, level
-    return statements + [
-        f"{target} = {expressions[node][0]};" for target, node in zip(targets, results, strict=True)
-    ]
+        text, _ = _expression(graph, node, names)
+        if graph.nodes[node].operands and (uses[node] > 1 or len(text) > LINE_WIDTH):
+            names[node] = f"t{len(names)}"
+    return set(names)
 
 
 def _depth_first(graph: Graph, results: Sequence[int]) -> list[int]:
-    """Return the nodes in the order in which results need them, which keeps few values alive."""
+    """Return the nodes in the order in which results need them."""
     order: list[int] = []
     seen: set[int] = set()
     waiting = [(node, False) for node in reversed(results)]
@@ -173,10 +199,10 @@ def _depth_first(graph: Graph, results: Sequence[int]) -> list[int]:
     return order
 
 
-def _expression(
-    graph: Graph, node: int, expressions: dict[int, tuple[str, Level]]
-) -> tuple[str, Level]:
+def _expression(graph: Graph, node: int, names: Mapping[int, str]) -> tuple[str, Level]:
     """Return a node as C, and how tightly that binds."""
+    if node in names:
+        return names[node], Level.ATOM
     entry = graph.nodes[node]
     if entry.operation == "input":
         return str(entry.value), Level.ATOM
@@ -186,7 +212,7 @@ def _expression(
     operation = OPERATIONS[entry.operation]
     operands = []
     for operand, needed in zip(entry.operands, operation.needs, strict=False):
-        text, level = expressions[operand]
+        text, level = _expression(graph, operand, names)
         operands.append(text if level >= needed else f"({text})")
     return operation.c.format(*operands), operation.level
 
