@@ -5,11 +5,15 @@ Kernels are CUDA C++ in the subset that HIP shares, without headers and warp int
 blocks and threads along x.  Launches and copies happen in the order in which they are called.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
+
+#: Of a block, on GPUs of either kind.
+MAX_THREADS = 1024
 
 
 class DeviceError(RuntimeError):
@@ -102,11 +106,13 @@ class Device(Protocol):
 
     Attributes:
         name: Key of `DEVICES`.
+        number: Which of its kind on this compute node, from 0, among those the process may use.
         description: Its model, architecture and memory.
         transfers: What was copied and launched so far.
     """
 
     name: str
+    number: int
     description: str
     transfers: Transfers
 
@@ -147,6 +153,10 @@ class Device(Protocol):
         """
         ...
 
+    def for_mpi(self, array: DeviceArray) -> Any:
+        """Return what mpi4py takes as the buffer of an array; the work on it must be done."""
+        ...
+
     def module(self, text: str, name: str) -> Module:
         """Return the kernels of a text, compiled once for all uses.
 
@@ -166,6 +176,32 @@ class Device(Protocol):
     def timer(self) -> Timer:
         """Return a timer, started."""
         ...
+
+
+#: A kernel, as texts declare it; bounds stand before or behind `void`.
+_BOUNDS = r"(?:__launch_bounds__\s*\([^)]*\)\s*)?"
+_KERNEL = re.compile(rf'extern\s+"C"\s+__global__\s+{_BOUNDS}void\s+{_BOUNDS}(\w+)\s*\(')
+
+
+def kernel_names(text: str) -> list[str]:
+    """Return the names of the kernels that a text declares."""
+    return _KERNEL.findall(text)
+
+
+def check_kernel(name: str, names: list[str], module: str) -> None:
+    """Raise DeviceError where a module has no such kernel."""
+    if name not in names:
+        known = ", ".join(names) or "none"
+        raise DeviceError(f"{module} has no kernel {name!r}; its kernels are {known}")
+
+
+def check_launch(name: str, blocks: int, threads: int) -> None:
+    """Raise DeviceError for a launch that no device takes."""
+    if not (0 <= blocks < 2**31 and 0 < threads <= MAX_THREADS):
+        raise DeviceError(
+            f"cannot launch {name} on {blocks} blocks of {threads} threads: there may be 2^31 - 1 "
+            f"blocks of 1 to {MAX_THREADS} threads"
+        )
 
 
 def check_alike(source: DeviceArray | NDArray[Any], target: DeviceArray | NDArray[Any]) -> None:

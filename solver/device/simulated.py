@@ -6,7 +6,6 @@ more than rounding of sums lacks a barrier.
 """
 
 import ctypes
-import re
 import time
 from functools import cache
 from importlib.resources import files
@@ -26,6 +25,9 @@ from elastane.solver.device.base import (
     Timer,
     Transfers,
     check_alike,
+    check_kernel,
+    check_launch,
+    kernel_names,
 )
 
 #: Orders of the threads between two barriers, numbered as in simulator.h.
@@ -33,14 +35,7 @@ ORDERS = ("forwards", "backwards", "shuffled")
 
 #: -O1: the compiler's time counts for more than the kernel's.  Jumps between stacks are what
 #: _FORTIFY_SOURCE, on by default in some distributions, takes for an attack.
-FLAGS = ("-O1", "-U_FORTIFY_SOURCE")
-
-#: As on GPUs.
-MAX_THREADS = 1024
-
-#: A kernel, as modules declare it; bounds stand before or behind `void`.
-BOUNDS = r"(?:__launch_bounds__\s*\([^)]*\)\s*)?"
-KERNEL = re.compile(rf'extern\s+"C"\s+__global__\s+{BOUNDS}void\s+{BOUNDS}(\w+)\s*\(')
+FLAGS = ("-O1", "-U_FORTIFY_SOURCE", "-Wl,-Bsymbolic")
 
 
 class SimulatedArray:
@@ -89,9 +84,10 @@ class SimulatedDevice(Device):
         order: One of ORDERS; it may be changed between launches.
     """
 
-    def __init__(self, order: str = "forwards") -> None:
+    def __init__(self, order: str = "forwards", number: int = 0) -> None:
         self.name = "simulated"
-        self.description = "simulated device (threads in turn on the CPU)"
+        self.number = number
+        self.description = f"simulated device {number} (threads in turn on the CPU)"
         self.transfers = Transfers()
         self.order = order
 
@@ -124,6 +120,10 @@ class SimulatedDevice(Device):
         check_alike(source, target)
         _memory(target)[...] = _memory(source)
 
+    def for_mpi(self, array: DeviceArray) -> NDArray[Any]:
+        """Return the memory."""
+        return _memory(array)
+
     def module(self, text: str, name: str) -> Module:
         """Return the kernels of a text."""
         return SimulatedModule(self, text, name)
@@ -153,14 +153,12 @@ class SimulatedModule:
     def __init__(self, device: SimulatedDevice, text: str, name: str) -> None:
         self._device = device
         self._name = name
-        self._kernels = KERNEL.findall(text)
+        self._kernels = kernel_names(text)
         self._library = _compile(text, name, tuple(self._kernels))
 
     def function(self, name: str) -> Function:
         """Return the kernel of that name."""
-        if name not in self._kernels:
-            known = ", ".join(self._kernels) or "none"
-            raise DeviceError(f"{self._name} has no kernel {name!r}; its kernels are {known}")
+        check_kernel(name, self._kernels, self._name)
         return SimulatedFunction(self._device, self._library, name)
 
 
@@ -177,13 +175,7 @@ class SimulatedFunction:
 
     def launch(self, blocks: int, threads: int, *arguments: Argument) -> None:
         """Run the kernel."""
-        if blocks == 0:
-            return
-        if blocks < 0 or not 0 < threads <= MAX_THREADS:
-            raise DeviceError(
-                f"cannot launch {self._name} on {blocks} blocks of {threads} threads: at least one "
-                f"block and 1 to {MAX_THREADS} threads"
-            )
+        check_launch(self._name, blocks, threads)
         if len(arguments) != len(self._types):
             raise DeviceError(
                 f"{self._name} takes {len(self._types)} arguments, got {len(arguments)}"
@@ -192,6 +184,8 @@ class SimulatedFunction:
             self._value(position, kind, argument)
             for position, (kind, argument) in enumerate(zip(self._types, arguments, strict=True))
         ]
+        if blocks == 0:
+            return
         addresses = (ctypes.c_void_p * len(values))(*map(ctypes.addressof, values))
         transfers = self._device.transfers
         failed = _Failed()
