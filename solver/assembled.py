@@ -46,7 +46,7 @@ class AssembledJacobian:
         rows, columns = [np.repeat(elements, 24, axis=1)], [np.tile(elements, 24)]
         self._counts = []
         for term in terms():
-            pair = _pattern(ceed, term)
+            pair = operator_pattern(ceed, term)
             rows.append(number.reshape(-1)[pair[0]])
             columns.append(number.reshape(-1)[pair[1]])
             self._counts.append(len(pair[0]))
@@ -76,7 +76,7 @@ class AssembledJacobian:
         values, start = self._values, matrices.size
         values[:start] = matrices.reshape(-1)
         for term, count in zip(self._terms(), self._counts, strict=True):
-            values[start : start + count] = _values(self._ceed, term, count)
+            values[start : start + count] = operator_values(self._ceed, term, count)
             start += count
         largest = np.abs(values[:start]).max(initial=0.0)
         values[start:] = self.padded.comm.tompi4py().allreduce(largest, op=MPI.MAX)
@@ -93,7 +93,7 @@ def element_matrices(body: Body, space: Space) -> Floats:
     start = 0
     elements = np.concatenate([np.zeros(0, np.int64), *(part.elements for part in body.parts)])
     for term in body.jacobian_ranges(space):
-        rows, columns = _pattern(body.ceed, term)
+        rows, columns = operator_pattern(body.ceed, term)
         here = elements[start : start + len(rows) // 576]
         # libCEED orders the entries of all elements alike: the first one tells how.
         dofs = (3 * space.nodes[here[0], :, None] + np.arange(3)).reshape(-1)
@@ -102,13 +102,13 @@ def element_matrices(body: Body, space: Space) -> Floats:
             sorter[np.searchsorted(dofs, entries[:576], sorter=sorter)]
             for entries in (rows, columns)
         )
-        values = _values(body.ceed, term, len(rows)).reshape(-1, 576)
+        values = operator_values(body.ceed, term, len(rows)).reshape(-1, 576)
         matrices[here[:, None], 24 * row + column] = values
         start += len(here)
     return matrices.reshape(-1, 24, 24)
 
 
-def _pattern(ceed: Ceed, term: CeedOperator) -> tuple[Ints, Ints]:
+def operator_pattern(ceed: Ceed, term: CeedOperator) -> tuple[Ints, Ints]:
     """Return rows and columns, in the L-vector, of the entries that an operator assembles."""
     libc = ctypes.CDLL(None)
     count = ffi.new("CeedSize *")
@@ -122,8 +122,8 @@ def _pattern(ceed: Ceed, term: CeedOperator) -> tuple[Ints, Ints]:
     return result[0], result[1]
 
 
-def _values(ceed: Ceed, term: CeedOperator, count: int) -> Floats:
-    """Return the entries that an operator assembles, in the order of `_pattern`."""
+def operator_values(ceed: Ceed, term: CeedOperator, count: int) -> Floats:
+    """Return the entries that an operator assembles, in the order of `operator_pattern`."""
     values = np.zeros(count)
     vector = shared_vector(ceed, values)
     ceed._check_error(lib.CeedOperatorLinearAssemble(term._pointer[0], vector._pointer[0]))

@@ -5,6 +5,7 @@ for life; an apply moves data from the T-vector to the L-vector and back, and no
 """
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import libceed
 import numpy as np
@@ -52,6 +53,13 @@ class LVector:
         return self._ceed
 
 
+class Operator(Protocol):
+    """A linear operator from one L-vector to another."""
+
+    def apply(self, u: LVector, v: LVector) -> None:
+        """Overwrite v with this rank's part of the operator applied to u."""
+
+
 class LOperator:
     """The sum of CeedOperators from one L-vector to another.
 
@@ -89,7 +97,7 @@ class JacobianMat:
     def __init__(
         self,
         space: Space,
-        operator: LOperator,
+        operator: Operator,
         diagonal: Callable[[CeedVector], None],
         du: LVector,
         dR: LVector,

@@ -12,6 +12,7 @@ twenty products.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+
 import numpy as np
 from numpy.typing import DTypeLike
 from petsc4py import PETSc

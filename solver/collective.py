@@ -1,4 +1,4 @@
-"""What one rank does for all."""
+"""What one rank does for all, and what all do, with one end for all: a result, or one error."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -34,3 +34,21 @@ def from_root(comm: MPI.Comm, function: Callable[[], T]) -> T:
     """
     result: T = comm.bcast(on_root(comm, function))
     return result
+
+
+def on_all(comm: MPI.Comm, function: Callable[[], T]) -> T:
+    """Run a function on every rank; return its result.
+
+    Raises:
+        ValueError, OSError, RuntimeError: On all ranks, what the function raised on the first rank
+            where it did.
+    """
+    result, failure = None, None
+    try:
+        result = function()
+    except (ValueError, OSError, RuntimeError) as error:
+        failure = error
+    failures = [each for each in comm.allgather(failure) if each is not None]
+    if failures:
+        raise failures[0]
+    return result  # type: ignore[return-value]  # without a failure it is one

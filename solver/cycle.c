@@ -148,3 +148,9 @@ ENTRY void dot(Size n, const real *restrict w, const real *x, const real *y,
   SUMMED sum += (double)(w[i] * x[i]) * (double)y[i];
   TOTAL(sum, product);
 }
+
+/* y += A x, with the entries of A one by one. */
+ENTRY void add_entries(Size n, const int *restrict rows, const int *restrict columns,
+                       const real *restrict values, const real *restrict x, real *restrict y) {
+  ONE_BY_ONE ADD(y + rows[i], values[i] * x[columns[i]]);
+}

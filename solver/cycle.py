@@ -17,7 +17,7 @@ from petsc4py import PETSc
 from elastane.solver.eigenvalue import largest_eigenvalue
 from elastane.solver.exchange import Exchange
 from elastane.solver.fast_diagonal import FastDiagonal
-from elastane.solver.level_operator import CoarseSolver, LevelOperator, SurfaceTangent
+from elastane.solver.level_operator import CoarseSolver, LevelOperator, LevelTangent
 from elastane.solver.log import logged
 from elastane.solver.memory import Vector
 from elastane.solver.passes import bound, passes
@@ -56,7 +56,7 @@ class LevelJacobian:
         self,
         space: Space,
         operator: LevelOperator,
-        tangents: Sequence[SurfaceTangent],
+        tangents: Sequence[LevelTangent],
         exchange: Exchange,
     ) -> None:
         self.space, self.operator, self.exchange = space, operator, exchange
@@ -84,20 +84,32 @@ class LevelJacobian:
     def apply(self, x: Vector, y: Vector) -> None:
         """Add the Jacobian times x to y, which must be zero at shared nodes; collective."""
         self.num_applies += 1
+        self.apply_own(x, y)
+        self.exchange.sum(y)
+
+    def apply_own(self, x: Vector, y: Vector) -> None:
+        """Add this rank's part of the Jacobian times x to y."""
         self.operator.apply_add(x, y)
         for tangent in self._tangents:
             tangent.apply_add(x, y)
-        self.exchange.sum(y)
 
     @logged("diagonal")
     def diagonal(self) -> NDArray[Any]:
         """Return the diagonal, as a flat array of this host; collective."""
+        diagonal = self._own_diagonal()
+        self.exchange.sum(diagonal)
+        return self.memory.read(diagonal)
+
+    def own_diagonal(self) -> NDArray[Any]:
+        """Return this rank's part of the diagonal, as a flat array of this host."""
+        return self.memory.read(self._own_diagonal())
+
+    def _own_diagonal(self) -> Vector:
         diagonal = self.zeros()
         self.operator.add_diagonal(diagonal)
         for tangent in self._tangents:
             tangent.add_diagonal(diagonal)
-        self.exchange.sum(diagonal)
-        return self.memory.read(diagonal)
+        return diagonal
 
 
 class Below(Protocol):

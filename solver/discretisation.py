@@ -4,6 +4,7 @@ build the mesh -> distribute -> spaces -> operators of the body -> loads and sup
 """
 
 import os
+import platform
 from dataclasses import dataclass, replace
 
 import libceed
@@ -15,9 +16,13 @@ from elastane.meshes.fingerprint import fingerprint
 from elastane.meshes.mesh import Mesh
 from elastane.meshes.names import unknown_name
 from elastane.meshes.topology import Topology, distribute
-from elastane.solver.backends import BACKENDS, Backend, device_resource, find_backend
+from elastane.solver.backends import Backend, device_resource, find_backend
 from elastane.solver.ceed import Points, check_resource
-from elastane.solver.collective import on_root
+from elastane.solver.collective import on_all, on_root
+from elastane.solver.device import open_device
+from elastane.solver.device.body import DeviceBody
+from elastane.solver.device.memory import DeviceMemory
+from elastane.solver.device.mpi import gpu_aware_mpi
 from elastane.solver.journal import Journal
 from elastane.solver.kernel_sources import (
     build_fused_kernels,
@@ -70,7 +75,8 @@ def discretise(
         StopRequest: On all ranks, if one was asked to stop.
     """
     backend = find_backend(problem.backend)
-    if backend != BACKENDS["cpu"]:
+    memory = _open_device(backend.device, journal, comm) if backend.device else None
+    if not backend.fused:
         on_root(comm, lambda: check_resource(backend.resource))
     with journal.phase("kernels"):
         # One compiler for all ranks: the others find its work in the cache.
@@ -96,7 +102,7 @@ def discretise(
         ceed = libceed.Ceed(_resource(backend, comm))
         prescribed = prescribed_points(topology, problem.boundary)
         spaces = [build_space(topology, p, prescribed) for p in degrees]
-        body = Body(
+        discrete = (
             ceed,
             topology.coordinates,
             topology.geometry_degree,
@@ -104,7 +110,11 @@ def discretise(
             _materials(problem, topology),
             topology.fields,
             problem.loading.duration,
-            fused=backend.fused,
+        )
+        body = (
+            DeviceBody(*discrete, memory)
+            if memory is not None
+            else Body(*discrete, fused=backend.fused)
         )
         mechanics = Mechanics(
             ceed, topology, spaces[-1], body, problem.boundary, problem.body_force
@@ -112,11 +122,35 @@ def discretise(
     return Discretisation(topology, mesh_hash, spaces, body, mechanics)
 
 
+def _open_device(name: str, journal: Journal, comm: MPI.Intracomm) -> DeviceMemory:
+    """Return the memory of this rank's device, and tell who took which; collective.
+
+    Raises:
+        DeviceError: On all ranks, if one of them has none.
+    """
+    local_rank = _local_rank(comm)
+    direct = on_all(comm, lambda: gpu_aware_mpi(name))
+    device = on_all(comm, lambda: open_device(name, local_rank))
+    mine = {
+        "host": platform.node(),
+        "local_rank": local_rank,
+        "number": device.number,
+        "description": device.description,
+    }
+    journal.event("devices", devices=comm.gather(mine) or [], direct_messages=direct)
+    return DeviceMemory(device, direct=direct)
+
+
 def _resource(backend: Backend, comm: MPI.Intracomm) -> str:
     """Return the libCEED resource of this rank: on GPUs its own device."""
+    return device_resource(backend.resource, _local_rank(comm), os.environ)
+
+
+def _local_rank(comm: MPI.Intracomm) -> int:
+    """Return the number of this rank among those of its node; collective."""
     node = comm.Split_type(MPI.COMM_TYPE_SHARED)
     try:
-        return device_resource(backend.resource, node.rank, os.environ)
+        return node.rank
     finally:
         node.Free()
 

@@ -88,6 +88,7 @@ class FastDiagonal:
                 for values in (bricks.modes, bricks.eigenvalues, bricks.axes)
             ),
         ]
+        self._memory, self._passes = memory, memory.functions("cycle", dtype)
         self._solve = self._bind(space, blocks)
         self._scales = bricks.scales
         self.flops = len(space.nodes) * element_flops(space.degree)
@@ -95,7 +96,6 @@ class FastDiagonal:
         #: W, flat; zero at prescribed components.
         self.W = memory.zeros(self._size, dtype)
         self._s = memory.zeros(self._size, dtype)
-        self._memory, self._passes = memory, memory.functions("cycle", dtype)
         self.bytes = sum(values.nbytes for values in blocks)
 
     def _bind(self, space: Space, blocks: list[Vector]) -> Callable[[Vector, Vector], None]:

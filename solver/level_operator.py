@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elastane.solver.ceed import Ceed, CeedOperator, shared_vector
+from elastane.solver.memory import Vector
 from elastane.solver.space import Space
 from elastane.solver.surfaces import PressureLoad
 
@@ -30,11 +31,24 @@ class LevelOperator(Protocol):
     def update(self, u: Floats) -> None:
         """Take over the state of the displacement L-vector of the finest level, (num_nodes, 3)."""
 
-    def apply_add(self, x: NDArray[Any], y: NDArray[Any]) -> None:
+    def apply_add(self, x: Vector, y: Vector) -> None:
         """Add the Jacobian times x to y; flat arrays of 3 num_nodes numbers."""
 
-    def add_diagonal(self, diagonal: NDArray[Any]) -> None:
+    def add_diagonal(self, diagonal: Vector) -> None:
         """Add this rank's part of the diagonal, also at prescribed components."""
+
+
+class LevelTangent(Protocol):
+    """What follower loads on a surface add to the Jacobian of a level."""
+
+    def update(self) -> None:
+        """Take over the geometry and the pressure of the last residual."""
+
+    def apply_add(self, x: Vector, y: Vector) -> None:
+        """Add the tangent times x to y; flat L-vectors."""
+
+    def add_diagonal(self, diagonal: Vector) -> None:
+        """Add its diagonal."""
 
 
 class CoarseSolver(Protocol):
@@ -55,7 +69,7 @@ class CoarseSolver(Protocol):
     def rebuild(self) -> None:
         """Set up everything at the present state; collective."""
 
-    def apply(self, r: NDArray[Any], x: NDArray[Any]) -> None:
+    def apply(self, r: Vector, x: Vector) -> None:
         """Set x to the approximate solution for r; collective.
 
         Both are flat L-vectors of one precision, in which shared nodes have their whole value on

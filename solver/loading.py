@@ -21,6 +21,8 @@ from elastane.solver.advice import give_up
 from elastane.solver.backends import find_backend
 from elastane.solver.checkpoint import CheckpointPlan
 from elastane.solver.checkpointing import Checkpoints
+from elastane.solver.device.body import DeviceBody
+from elastane.solver.device.multigrid import DeviceMultigrid
 from elastane.solver.discretisation import discretise
 from elastane.solver.field_output import FieldOutput
 from elastane.solver.journal import Journal
@@ -128,12 +130,16 @@ class Run:
         self._probes = Probes(self.topology, self.spaces[-1], problem.output.probes)
         with journal.phase("preconditioner"):
             loads = [load for _, load in self.mechanics.pressures]
-            self.multigrid = Multigrid(
-                self.body,
+            level_settings = (
                 loads,
                 self.spaces,
                 find_backend(problem.backend).mat_type,
                 problem.solver.multigrid,
+            )
+            self.multigrid = (
+                DeviceMultigrid(self.body, *level_settings)
+                if isinstance(self.body, DeviceBody)
+                else Multigrid(self.body, *level_settings)
             )
             self.newton = Newton(self.mechanics, self.multigrid, problem.solver)
             self.u = self.multigrid.jacobian.createVecRight()

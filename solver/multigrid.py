@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from petsc4py import PETSc
 
 from elastane.solver.ceed import CeedOperator, CeedVector
-from elastane.solver.ceed_mat import JacobianMat, LOperator, LVector, python_mat
+from elastane.solver.ceed_mat import JacobianMat, LOperator, LVector, Operator, python_mat
 from elastane.solver.coarse_solvers import make_coarse_solver
 from elastane.solver.cycle import Below, Bottom, CyclePC, Level, LevelJacobian
 from elastane.solver.exchange import Exchange, find_sharing
 from elastane.solver.fast_diagonal import FastDiagonal
 from elastane.solver.fused.level import FusedLevel
-from elastane.solver.level_operator import CeedLevel, LevelOperator, SurfaceTangent
+from elastane.solver.level_operator import CeedLevel, LevelOperator, LevelTangent, SurfaceTangent
 from elastane.solver.operators import Body
 from elastane.solver.options import COARSE_PREFIX
 from elastane.solver.polynomials import DEGREES, SMOOTHERS, first_kind
@@ -32,7 +32,7 @@ from elastane.solver.problem import MultigridSettings
 from elastane.solver.rebuild import MANY, RebuildRule
 from elastane.solver.space import Space
 from elastane.solver.surfaces import PressureLoad
-from elastane.solver.transfer import Interpolation, SameSpace
+from elastane.solver.transfer import Interpolation, SameSpace, Transfer
 
 Floats = NDArray[np.float64]
 
@@ -56,6 +56,7 @@ class Multigrid:
         jacobian: The Jacobian of the finest level as a PETSc matrix.
         levels: The Jacobians that the cycle applies, coarse to fine.
         smoothed: The levels with a smoother; p = 1 is one of them where the coarse solver asks.
+        finest: The finest of all, with all below it.
         coarse: The solver of the p = 1 problem.
         rule: Says when the preconditioner is rebuilt.
         smoother_degree: Degree of the smoothers above p = 1.
@@ -81,11 +82,10 @@ class Multigrid:
         self._diagonal: NDArray[Any] | None = None
         fine = spaces[-1]
         self._fine_terms = body.jacobian(fine)
-        loads = [term for load in pressures for term in load.jacobian(fine)]
         self.jacobian = python_mat(
             JacobianMat(
                 fine,
-                LOperator(ceed, self._fine_terms + loads),
+                self._fine_operator(fine),
                 self._add_diagonal(fine),
                 LVector(ceed, fine),
                 LVector(ceed, fine),
@@ -107,22 +107,36 @@ class Multigrid:
             below = Level(lowest, first_kind(*LOWEST), below, same)
             self.smoothed.append(below)
         for coarse, finer in itertools.pairwise(self.levels):
-            transfer = Interpolation(coarse.space, finer.space, coarse.exchange, finer.exchange)
-            elements = FastDiagonal(finer.space, finer.exchange)
-            below = Level(finer, steps, below, transfer, elements)
+            below = Level(finer, steps, below, *self._between(coarse, finer))
             self.smoothed.append(below)
+        self.finest = below
         self._pc = CyclePC(below, fine)
+
+    def _between(
+        self, coarse: LevelJacobian, finer: LevelJacobian
+    ) -> tuple[Transfer, FastDiagonal]:
+        """Return transfer and preconditioner of the smoother between two levels."""
+        transfer = Interpolation(coarse.space, finer.space, coarse.exchange, finer.exchange)
+        return transfer, FastDiagonal(finer.space, finer.exchange)
+
+    def _fine_operator(self, space: Space) -> Operator:
+        """Return the Jacobian of the finest level in double precision, loads included."""
+        loads = [term for load in self._pressures for term in load.jacobian(space)]
+        return LOperator(self._body.ceed, self._fine_terms + loads)
 
     def _level_jacobian(self, space: Space) -> LevelJacobian:
         operator = self._level_operator(space)
         tangents = [
-            SurfaceTangent(self._body.ceed, load, space)
+            self._tangent(load, space, operator.dtype)
             for load in self._pressures
             if len(load.surface.facets)
         ]
-        return LevelJacobian(
-            space, operator, tangents, Exchange(space, operator.dtype, find_sharing(space))
-        )
+        exchange = Exchange(space, operator.dtype, find_sharing(space), self._body.memory)
+        return LevelJacobian(space, operator, tangents, exchange)
+
+    def _tangent(self, load: PressureLoad, space: Space, dtype: np.dtype[Any]) -> LevelTangent:
+        """Return the tangent of a follower load on a level whose vectors have that precision."""
+        return SurfaceTangent(self._body.ceed, load, space)
 
     def _level_operator(self, space: Space) -> LevelOperator:
         if self._body.fused:
@@ -211,3 +225,7 @@ class Multigrid:
         """Make a PETSc preconditioner this one."""
         pc.setType(PETSc.PC.Type.PYTHON)
         pc.setPythonContext(self._pc)
+
+    def take_over(self, ksp: PETSc.KSP) -> str:
+        """Let a Krylov method run where the vectors lie: PETSc's, here; return its name."""
+        return str(ksp.getType())

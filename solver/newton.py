@@ -135,6 +135,7 @@ class Newton:
             multigrid.configure(self.snes.getKSP().getPC())
             self.snes.setFromOptions()
         ksp = self.snes.getKSP()
+        self._krylov = multigrid.take_over(ksp)
         ksp.setConvergenceHistory(reset=True)
         ksp.setPostSolve(lambda ksp, b, x: self._learn(ksp))
         self._rtol, self._atol, self._stol, self._max_it = self.snes.getTolerances()
@@ -317,7 +318,7 @@ class Newton:
         coarse = self._settings.multigrid.coarse
         return cause, (
             f"the linear solver failed ({reason}) in iteration {ksp.getIterationNumber()} of "
-            f"{ksp.getType()} with p-multigrid and {coarse} on degree 1: {meaning}"
+            f"{self._krylov} with p-multigrid and {coarse} on degree 1: {meaning}"
         )
 
 

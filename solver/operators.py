@@ -186,7 +186,7 @@ class Body:
         return tensor_interpolate(interpolation(self.points.xi, points.xi), values)
 
     def _touch(self, part: Part, name: str) -> None:
-        """Tell that an array has changed to those with a copy, which they do not refresh unasked."""
+        """Tell those with a copy that an array has changed: they refresh it only if told so."""
         if name in part.vectors:
             touch(part.vectors[name], getattr(part, name))
 

@@ -62,7 +62,8 @@ class Interpolation:
         """Return the functions of source and target vectors: `restrict_add` and `prolong`.
 
         Args:
-            coarse, fine: The spaces.
+            coarse: The coarse space.
+            fine: The fine space.
             dtype: Precision of the vectors.
             nodes: Node numbers of the elements of both spaces.
         """

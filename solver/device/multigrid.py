@@ -1,0 +1,126 @@
+"""The Jacobian on all levels, its preconditioner and the Krylov method on a device."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from petsc4py import PETSc
+
+from elastane.solver.ceed import CeedVector
+from elastane.solver.ceed_mat import LVector, Operator
+from elastane.solver.cycle import LevelJacobian
+from elastane.solver.device.body import DeviceBody, DeviceJacobian
+from elastane.solver.device.krylov import DeviceCycle, DeviceKrylov
+from elastane.solver.device.levels import DeviceFastDiagonal, DeviceInterpolation, DeviceTangent
+from elastane.solver.exchange import Exchange, find_sharing
+from elastane.solver.fast_diagonal import FastDiagonal
+from elastane.solver.multigrid import Multigrid
+from elastane.solver.problem import MultigridSettings
+from elastane.solver.space import Space
+from elastane.solver.surfaces import PressureLoad
+from elastane.solver.transfer import Transfer
+
+#: Krylov methods that run on devices.
+METHODS = ("cg", "fgmres")
+
+
+class DeviceMultigrid(Multigrid):
+    """The Jacobian on all levels and the preconditioner made of them, see `Multigrid`.
+
+    Args:
+        body: The body on the device.
+        pressures, spaces, mat_type, settings, single: See `Multigrid`.
+    """
+
+    def __init__(
+        self,
+        body: DeviceBody,
+        pressures: list[PressureLoad],
+        spaces: list[Space],
+        mat_type: str,
+        settings: MultigridSettings,
+        *,
+        single: bool = True,
+    ) -> None:
+        fine, memory = spaces[-1], body.memory
+        self._tangents = [
+            DeviceTangent(body.ceed, load, fine, np.dtype(np.float64), memory)
+            for load in pressures
+            if len(load.surface.facets)
+        ]
+        self._in_double = LevelJacobian(
+            fine,
+            DeviceJacobian(body, fine),
+            self._tangents,
+            Exchange(fine, np.float64, find_sharing(fine), memory),
+        )
+        super().__init__(body, pressures, spaces, mat_type, settings, single=single)
+
+    def _between(
+        self, coarse: LevelJacobian, finer: LevelJacobian
+    ) -> tuple[Transfer, FastDiagonal]:
+        transfer = DeviceInterpolation(coarse.space, finer.space, coarse.exchange, finer.exchange)
+        return transfer, DeviceFastDiagonal(finer.space, finer.exchange)
+
+    def _fine_operator(self, space: Space) -> Operator:
+        return _HostView(self._in_double)
+
+    def _tangent(self, load: PressureLoad, space: Space, dtype: np.dtype[Any]) -> DeviceTangent:
+        return DeviceTangent(self._body.ceed, load, space, dtype, self._body.memory)
+
+    def _add_diagonal(self, space: Space) -> Callable[[CeedVector], None]:
+        def add(diagonal: CeedVector) -> None:
+            with diagonal.array() as values:
+                values += self.levels[-1].own_diagonal()
+
+        return add
+
+    def update(self, u: NDArray[np.float64]) -> None:
+        """Take over a new state, see `Multigrid.update`."""
+        self._in_double.update(u)
+        super().update(u)
+
+    def take_over(self, ksp: PETSc.KSP) -> str:
+        """Let the Krylov method run on the device.
+
+        Raises:
+            ValueError: If it is one that does not run there.
+        """
+        method = str(ksp.getType())
+        if method not in METHODS:
+            raise ValueError(
+                f"petsc_options: ksp_type {method} does not run on a device; those that do are "
+                f"{' and '.join(METHODS)}"
+            )
+        context = self.jacobian.getPythonContext()
+
+        def count() -> None:
+            context.num_applies += 1
+
+        cycle = DeviceCycle(self.finest, self._fine_space, self._pc)
+        ksp.setType(PETSc.KSP.Type.PYTHON)
+        # PETSc wants to hear one that Python may have; which it is, the context decides.
+        ksp.setNormType(PETSc.KSP.NormType.PRECONDITIONED)
+        ksp.setPCSide(PETSc.PC.Side.LEFT)
+        ksp.setPythonContext(DeviceKrylov(method, self._in_double, cycle, count))
+        return method
+
+
+class _HostView:
+    """The Jacobian on the device as an operator on L-vectors of the host, for what is rare.
+
+    Args:
+        jacobian: The Jacobian.
+    """
+
+    def __init__(self, jacobian: LevelJacobian) -> None:
+        self._jacobian, self._memory = jacobian, jacobian.memory
+        self._x, self._y = jacobian.zeros(), jacobian.zeros()
+
+    def apply(self, u: LVector, v: LVector) -> None:
+        """Overwrite v with this rank's part of the Jacobian applied to u."""
+        self._memory.write(u.array.reshape(-1), self._x)
+        self._memory.clear(self._y)
+        self._jacobian.apply_own(self._x, self._y)
+        v.array.reshape(-1)[:] = self._memory.read(self._y)
