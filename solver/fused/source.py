@@ -157,14 +157,14 @@ class Kernel:
     def outputs(self) -> tuple[tuple[str, int], ...]:
         """Return the arrays at points that it writes."""
         keeps = KINDS[self.kind].keeps
-        return tuple((name, size) for name, size in self._written if name in keeps)
+        return tuple((name, size) for name, size in self.written if name in keeps)
 
     def layout(self, name: str) -> tuple[np.dtype[np.floating], int]:
         """Return precision and lanes of an array at points, see `STATE`."""
         return (STATE_TYPE, STATE_LANES) if name == STATE else (self.dtype, self.lanes)
 
     @property
-    def _written(self) -> tuple[tuple[str, int], ...]:
+    def written(self) -> tuple[tuple[str, int], ...]:
         """Return what the QFunction writes beside the gradient."""
         return self.kernels.functions[KINDS[self.kind].qfunction].outputs[1:]
 
@@ -225,7 +225,7 @@ class Kernel:
     @property
     def source(self) -> str:
         """Return its C."""
-        kind, qfunction = KINDS[self.kind], self._qfunction
+        kind = KINDS[self.kind]
         loop = FOLDER / f"{kind.loop}.c"
         settings = {
             "NODES_1D": self.degree + 1,
@@ -234,23 +234,23 @@ class Kernel:
             "LANES": self.lanes,
             "STATE_LANES": STATE_LANES,
             "PREFETCH": self.schedule.prefetch,
-            "FUNCTION": KINDS[self.kind].qfunction + "_field" * self.varying,
+            "FUNCTION": self.function,
             "INPUTS": "".join(f"{size}, " for _, size in self.inputs),
-            "OUTPUTS": "".join(f"{size}, " for _, size in self._written),
-            "NUM_WRITTEN": sum(size for _, size in self._written),
+            "OUTPUTS": "".join(f"{size}, " for _, size in self.written),
+            "NUM_WRITTEN": sum(size for _, size in self.written),
             "NUM_KEPT": len(self.outputs),
             "NUM_STORED": self.kernels.num_stored,
-            "STATE_INPUT": _place(self.inputs),
-            "STATE_OUTPUT": _place(self.outputs),
+            "STATE_INPUT": state_place(self.inputs),
+            "STATE_OUTPUT": state_place(self.outputs),
         }
         return "\n".join(
             [
                 self._heading,
                 f"typedef {'float' if self.single else 'double'} real;",
                 *(f"#define {name} {value}" for name, value in settings.items()),
-                *(_table(name, values) for name, values in self._tables.items()),
+                *(table(name, values) for name, values in self.tables.items()),
                 PRELUDE,
-                _in_single_precision(qfunction) if self.single else qfunction,
+                self.qfunction,
                 *(
                     (FOLDER / name).read_text(encoding="utf-8")
                     for name in ("lanes.h", "elements.h")
@@ -260,8 +260,15 @@ class Kernel:
         )
 
     @property
-    def _qfunction(self) -> str:
-        return self.kernels.function_source(KINDS[self.kind].qfunction, varying=self.varying)
+    def qfunction(self) -> str:
+        """Return the C of the QFunction inside."""
+        text = self.kernels.function_source(KINDS[self.kind].qfunction, varying=self.varying)
+        return _in_single_precision(text) if self.single else text
+
+    @property
+    def function(self) -> str:
+        """Return its name."""
+        return KINDS[self.kind].qfunction + "_field" * self.varying
 
     @property
     def _heading(self) -> str:
@@ -276,7 +283,8 @@ class Kernel:
         )
 
     @property
-    def _tables(self) -> dict[str, Floats]:
+    def tables(self) -> dict[str, Floats]:
+        """Return the constant matrices that it works with."""
         nodes, _ = gauss_lobatto(self.degree + 1)
         points, weights = gauss(self.num_points_1d)
         values, gradients = interpolation(nodes, points), differentiation(nodes, points)
@@ -340,7 +348,7 @@ def level_kernels(fine: Kernel, degree: int, *, single: bool = True) -> dict[str
     }
 
 
-def _place(fields: tuple[tuple[str, int], ...]) -> int:
+def state_place(fields: tuple[tuple[str, int], ...]) -> int:
     """Return where the stored state is among fields, -1 if it is not."""
     names = [name for name, _ in fields]
     return names.index(STATE) if STATE in names else -1
@@ -351,10 +359,10 @@ def _in_single_precision(text: str) -> str:
     return NUMBER.sub(lambda number: f"{number.group()}f", text)
 
 
-def _table(name: str, values: Floats) -> str:
+def table(name: str, values: Floats, kind: str = "static const real") -> str:
     """Return an array as a constant in C."""
     sizes = "".join(f"[{size}]" for size in values.shape)
-    return f"static const real {name}{sizes} = {_initialiser(values)};"
+    return f"{kind} {name}{sizes} = {_initialiser(values)};"
 
 
 def _initialiser(values: Floats) -> str:

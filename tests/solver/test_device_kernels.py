@@ -1,0 +1,304 @@
+"""Kernels of devices on a simulated one: the same numbers as those of CPUs, whatever the order of
+the threads.
+
+Both read the same arrays, so that differences are those of rounding: of sums in another order, of
+fused and of separate products, and of the logarithms of two libraries.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from elastane.materials import find_model
+from elastane.materials.kernels import Kernels, find_kernels
+from elastane.materials.maxwell import generalised_maxwell
+from elastane.materials.model import TIME_INCREMENT
+from elastane.meshes.lagrange import gauss_lobatto
+from elastane.solver.device.base import DeviceArray
+from elastane.solver.device.elements import (
+    DeviceFunction,
+    from_device_layout,
+    to_device_layout,
+)
+from elastane.solver.device.simulated import SimulatedDevice
+from elastane.solver.device.source import Schedule
+from elastane.solver.fused.kernel import (
+    FusedFunction,
+    from_blocks,
+    in_blocks,
+    points_array,
+    state_at_rest,
+)
+from elastane.solver.fused.source import STATE, Kernel
+
+Array = NDArray[Any]
+Floats = NDArray[np.float64]
+
+#: Of the largest number: sums of a few hundred terms of either sign, each rounded to 1e-16.
+DOUBLE = 1e-12
+#: The same of 6e-8; less is lost than might be, since signs of errors differ.
+SINGLE = 2e-6
+
+#: Elements in a row that share faces.  Blocks of two leave one for the last.
+NUM_ELEMENTS = 5
+#: Fewer threads than tasks, so that, and no multiple of any number of
+#: tasks.
+NARROW = Schedule(elements=2, threads=37)
+
+#: A material that remembers: of two branches, within a time step.
+MAXWELL = {
+    "lame_lambda": 2.0,
+    "shear_modulus": 1.0,
+    "fractions": [0.3, 0.2],
+    "relaxation_times": [0.1, 1.0],
+    TIME_INCREMENT.name: 0.1,
+}
+RELAXING: dict[str, str | int] = {"relaxing": "isochoric"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A material on elements of some shape.
+
+    Attributes:
+        model: Name of the material.
+        degree: Degree of the displacement.
+        points: Points per direction.
+        geometry: Degree of the element maps.
+        recompute: Whether quadrature data are recomputed.
+        single: Whether numbers are `float`.
+        varying: Whether parameters differ from point to point.
+        schedule: None: the default.
+    """
+
+    model: str
+    degree: int
+    points: int
+    geometry: int = 1
+    recompute: bool = True
+    single: bool = False
+    varying: bool = False
+    schedule: Schedule | None = NARROW
+
+    @property
+    def material(self) -> tuple[Kernels, Floats]:
+        """Return the kernels and their parameters, those of the first example."""
+        if self.model == "maxwell":
+            model, given, options = (
+                generalised_maxwell(find_model("neo-hookean")),
+                MAXWELL,
+                RELAXING,
+            )
+        else:
+            model = find_model(self.model)
+            given, options = model.examples[0], {}
+        arrays = {name: np.asarray(value) for name, value in given.items()}
+        kernels = find_kernels(model, {**options, **model.sizes_of(arrays)})
+        values = model.resolve(arrays, options)
+        return kernels, np.array([float(values[name]) for name in kernels.parameters])
+
+    def kernel(self, kind: str, points: int | None = None) -> Kernel:
+        """Return a kernel, perhaps with another number of points."""
+        kernels, _ = self.material
+        kernel = Kernel.of(
+            kind,
+            kernels,
+            varying=self.varying,
+            degree=self.degree,
+            num_points_1d=points or self.points,
+            geometry_degree=self.geometry,
+            single=self.single,
+        )
+        schedule = replace(kernel.schedule, recompute_geometry=self.recompute)
+        return replace(kernel, schedule=schedule)
+
+
+#: Every degree, precision and geometry, and what materials read beside: parameters that vary, a
+#: history, principal stretches, nothing at all.
+CASES = [
+    Case("neo-hookean", 1, 2),
+    Case("neo-hookean", 2, 3),
+    Case("neo-hookean", 3, 4, single=True),
+    Case("neo-hookean", 4, 5, schedule=None),
+    Case("neo-hookean", 2, 3, single=True, varying=True),
+    Case("linear", 1, 2, geometry=2, single=True),
+    Case("saint-venant-kirchhoff", 2, 4, geometry=2, varying=True),
+    Case("neo-hookean", 1, 2, geometry=2, recompute=False, single=True),
+    Case("saint-venant-kirchhoff", 3, 2, geometry=3, recompute=False),
+    Case("maxwell", 1, 2, schedule=None),
+    Case("hencky", 2, 3, single=True, schedule=Schedule(3, 64, in_shared=False)),
+]
+
+
+class Body:
+    """Elements in a row, with the arrays of both kinds of kernels.
+
+    Attributes:
+        case: What they are.
+        u: A displacement, flat.
+    """
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        self.random = np.random.default_rng(4)
+        self.kernels, self._parameters = case.material
+        self._dtype = np.dtype(np.float32 if case.single else np.float64)
+        rest = state_at_rest(self.kernels, self._parameters).astype(self._dtype)
+        self._rest = np.zeros_like(rest) if case.varying else rest
+        self._context = (
+            np.zeros(0, self._dtype) if case.varying else self._parameters.astype(self._dtype)
+        )
+        self._nodes = row_of_elements(case.degree)
+        x = self._positions()
+        self.u = self._cast(0.1 * np.sin(2.0 * x[:, [2, 0, 1]] + x))
+
+    def _positions(self) -> Floats:
+        """Return places of the nodes, shape (num_nodes, 3)."""
+        x = np.empty((self._nodes.max() + 1, 3))
+        for element, nodes in enumerate(self._nodes):
+            x[nodes] = places_in_row(self.case.degree, element)
+        return x
+
+    def _cast(self, values: Array) -> Array:
+        return values.reshape(-1).astype(self._dtype)
+
+    def vector(self) -> Array:
+        """Return a random L-vector."""
+        return self._cast(self.random.standard_normal(self.u.shape))
+
+    def arrays(self, kernel: Kernel) -> dict[str, Array]:
+        """Return what a kernel reads, shape (num_elements, places, components)."""
+        num_points = kernel.num_points_1d**3
+        shape = NUM_ELEMENTS, num_points
+        noise = self.random.uniform(-1.0, 1.0, (*shape, 100))
+        arrays = {}
+        for name, size in kernel.inputs:
+            if name == STATE:
+                continue
+            typical = self._parameters if name == "parameters" else self.kernels.initial_history
+            assert len(typical) == size
+            scale = 0.1 * np.abs(typical) if name == "parameters" else 0.02
+            arrays[name] = (typical + scale * noise[:, :, :size]).astype(self._dtype)
+        if kernel.schedule.recompute_geometry:
+            X = [places_in_row(kernel.geometry_degree, e) for e in range(NUM_ELEMENTS)]
+            bent = np.stack(X)
+            bent += 0.08 * np.sin(3.0 * bent[..., [1, 2, 0]] + bent) * [1.0, 0.7, 0.5]
+            arrays["geometry"] = bent.astype(self._dtype)
+        else:
+            det, J = 1.0 + 0.2 * noise[:, :, :1], np.eye(3).reshape(-1) + 0.2 * noise[:, :, 1:10]
+            arrays["geometry"] = np.concatenate([det, J], axis=2).astype(self._dtype)
+        return arrays
+
+    def both(
+        self, kernel: Kernel, arrays: dict[str, Array], u: Array, size: int, order: str = "shuffled"
+    ) -> list[dict[str, Array]]:
+        """Return what the kernel of the CPU and that of the device write, "v" and by name.
+
+        Args:
+            kernel: The kernel.
+            arrays: What it reads.
+            u: The L-vector that it reads.
+            size: Of the vector that it adds to.
+            order: Of the threads.
+        """
+        start = self._cast(np.linspace(-1.0, 1.0, size))
+        return [
+            self._on_cpu(kernel, arrays, u, start.copy()),
+            self.on_device(kernel, arrays, u, start, order),
+        ]
+
+    def _on_cpu(
+        self, kernel: Kernel, arrays: dict[str, Array], u: Array, v: Array
+    ) -> dict[str, Array]:
+        def in_its_blocks(name: str, values: Array) -> Array:
+            return in_blocks(values, kernel.layout(name)[1])
+
+        blocks = {name: in_its_blocks(name, values) for name, values in arrays.items()}
+        num_points = kernel.num_points_1d**3
+        for name, count in kernel.outputs:
+            blocks[name] = points_array(NUM_ELEMENTS, num_points, count, *kernel.layout(name))
+        offsets = in_blocks((3 * self._nodes[:, :, None]).astype(np.int32), kernel.lanes)
+        function = FusedFunction(kernel, offsets, NUM_ELEMENTS, blocks, self._context, self._rest)
+        function(u, v)
+        written = {name: from_blocks(blocks[name], NUM_ELEMENTS) for name, _ in kernel.outputs}
+        return {"v": v, **written}
+
+    def bound(
+        self, device: SimulatedDevice, kernel: Kernel, arrays: dict[str, Array]
+    ) -> tuple[DeviceFunction, dict[str, DeviceArray]]:
+        """Return the kernel of a device and its arrays."""
+        there = {name: device.upload(to_device_layout(x)) for name, x in arrays.items()}
+        for name, count in kernel.outputs:
+            shape = NUM_ELEMENTS, count, kernel.num_points_1d**3
+            there[name] = device.zeros(shape, kernel.layout(name)[0])
+        offsets = device.upload((3 * self._nodes).astype(np.int32))
+        context, rest = (device.upload(x) for x in (self._context, self._rest))
+        schedule = self.case.schedule
+        function = DeviceFunction(
+            device, kernel, offsets, NUM_ELEMENTS, there, context, rest, schedule
+        )
+        return function, there
+
+    def on_device(
+        self, kernel: Kernel, arrays: dict[str, Array], u: Array, start: Array, order: str
+    ) -> dict[str, Array]:
+        """Return what the kernel of the device writes."""
+        device = SimulatedDevice(order)
+        function, there = self.bound(device, kernel, arrays)
+        v = device.upload(start)
+        function(device.upload(u), v)
+        written = {
+            name: from_device_layout(device.download(there[name])) for name, _ in kernel.outputs
+        }
+        return {"v": device.download(v), **written}
+
+
+def row_of_elements(degree: int) -> NDArray[np.int64]:
+    """Return node numbers of elements that share faces along xi_1, (num_elements, nodes)."""
+    n, width = degree + 1, NUM_ELEMENTS * degree + 1
+    k, j, i = np.meshgrid(*[np.arange(n)] * 3, indexing="ij")
+    return np.stack(
+        [((k * n + j) * width + e * degree + i).reshape(-1) for e in range(NUM_ELEMENTS)]
+    )
+
+
+def places_in_row(degree: int, element: int) -> Floats:
+    """Return places of the nodes of an element of that row, shape (nodes, 3)."""
+    xi = gauss_lobatto(degree + 1)[0]
+    z, y, x = np.meshgrid(xi, xi, xi + 2.0 * element, indexing="ij")
+    return 0.5 * np.stack([x, y, z], axis=-1).reshape(-1, 3)
+
+
+def assert_alike(found: list[dict[str, Array]], tolerance: float) -> None:
+    expected, ours = found
+    assert expected.keys() == ours.keys()
+    for name, values in expected.items():
+        distance = np.abs(ours[name] - values).max(initial=0.0)
+        assert distance <= tolerance * np.abs(values).max(initial=0.0), name
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_kernels_are_those_of_cpus(case: Case) -> None:
+    body, tolerance = Body(case), SINGLE if case.single else DOUBLE
+    residual = case.kernel("residual")
+    arrays = body.arrays(residual)
+    found = body.both(residual, arrays, body.u, body.u.size)
+    # The state is rounded to float, in two ways where it lies between two.
+    assert_alike([{STATE: x.get(STATE, np.ones(1))} for x in found], SINGLE)
+    assert_alike([{k: v for k, v in x.items() if k != STATE} for x in found], tolerance)
+    if STATE in found[0]:
+        arrays[STATE] = found[0][STATE]
+    jacobian = case.kernel("jacobian")
+    assert_alike(body.both(jacobian, arrays, body.vector(), body.u.size), tolerance)
+    diagonal = case.kernel("diagonal")
+    assert_alike(body.both(diagonal, arrays, body.u[:0], body.u.size), tolerance)
+    if case.degree == 1:
+        matrices = case.kernel("matrices")
+        size = NUM_ELEMENTS * 24 * 24
+        assert_alike(body.both(matrices, arrays, body.u[:0], size), tolerance)
+    if residual.kernels.num_stored:
+        elsewhere = case.kernel("state", points=3 if case.points == 2 else 2)
+        assert_alike(body.both(elsewhere, body.arrays(elsewhere), body.u, 0), SINGLE)
