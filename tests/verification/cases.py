@@ -1,9 +1,10 @@
 """Boundary value problems in a few words, solved without a job file."""
 
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -255,10 +256,20 @@ class Solved:
         return self.u[node]
 
 
+def placed(chosen: Problem) -> Problem:
+    """Return a problem where it is solved: on $ELASTANE_CASES_BACKEND instead of the CPU.
+
+    It is a variable of the environment since some cases are solved by processes of their own.
+    """
+    if chosen.backend != "cpu":
+        return chosen
+    return replace(chosen, backend=os.environ.get("ELASTANE_CASES_BACKEND", "cpu"))
+
+
 def start(chosen: Problem, listener: Listener | None = None, comm: Any = MPI.COMM_WORLD) -> Run:
     """Return a run that is set up but not solved."""
     with common_folder(comm) as folder:
-        return Run(chosen, folder, listener or Listener(), comm)
+        return Run(placed(chosen), folder, listener or Listener(), comm)
 
 
 def attempt(
@@ -266,7 +277,7 @@ def attempt(
 ) -> Solved:
     """Solve a problem that may have no solution."""
     with common_folder(comm) as folder:
-        run = Run(chosen, folder, listener or Listener(), comm)
+        run = Run(placed(chosen), folder, listener or Listener(), comm)
         return Solved(run, run.solve())
 
 
