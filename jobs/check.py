@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from elastane.jobs.gpu_request import gpu_fault
 from elastane.jobs.job import Job, Reading, read_job
 from elastane.jobs.mesh_checks import check_mesh
 from elastane.jobs.plausibility import warnings
@@ -106,6 +107,9 @@ def summary(checked: Checked) -> str:
     }
     lines = [f"{job.name} is sound", *[f"  {key:<14}{value}" for key, value in rows.items()]]
     lines += [f"  warning: {warning}" for warning in checked.warnings]
+    fault = gpu_fault(job.file)
+    if fault is not None:
+        lines.append(f"  SLURM would give it no GPU: {fault}")
     return "\n".join(lines)
 
 

@@ -19,6 +19,11 @@ from elastane.jobs.service_commands import add_service_commands
 from elastane.jobs.states import ExitCode
 from elastane.jobs.templates import KINDS
 from elastane.jobs.versions import installed_version
+from elastane.solver.backends import BACKENDS
+
+#: `elastane doctor --gpu` without a name: one backend that works is enough.
+ANY_GPU = "any"
+DEVICES = [name for name, backend in BACKENDS.items() if backend.device]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -109,8 +114,13 @@ def _mesh_info(options: argparse.Namespace) -> ExitCode:
 
 def _doctor(options: argparse.Namespace) -> ExitCode:
     from elastane.jobs.doctor import examine, is_able_to_solve, report
+    from elastane.jobs.gpu_doctor import examine_gpus
 
-    findings = list(examine(options.site))
+    findings = (
+        list(examine(options.site))
+        if options.gpu is None
+        else examine_gpus(None if options.gpu == ANY_GPU else options.gpu)
+    )
     _say(report(findings))
     return ExitCode.CONVERGED if is_able_to_solve(findings) else ExitCode.ENVIRONMENT
 
@@ -176,6 +186,9 @@ def _parser() -> argparse.ArgumentParser:
         "doctor", parents=[common], help="what is installed, what works, what is missing"
     )
     _add_site(doctor)
+    doctor.add_argument("--gpu", nargs="?", const=ANY_GPU, choices=[ANY_GPU, *DEVICES],
+                        metavar="BACKEND", help="what GPUs need instead: driver, CuPy, a kernel "
+                        "that runs; cuda, hip, or any that works")  # fmt: skip
     doctor.set_defaults(command=_doctor)
 
     bench = commands.add_parser(

@@ -6,11 +6,7 @@ process that loads it.
 
 import platform
 import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from elastane.jobs.executors.base import SilentError
@@ -20,14 +16,15 @@ from elastane.jobs.executors.slurm_commands import (
     parse_partitions,
     run_tool,
 )
+from elastane.jobs.finding import Finding
+from elastane.jobs.gpu_doctor import gpu_kinds, shortly
 from elastane.jobs.launchers import find_mpiexec, num_cores
+from elastane.jobs.probe import probe
 from elastane.jobs.sites import list_sites, load_site, site_folders
 from elastane.jobs.versions import installed_version
 from elastane.materials.compiler.native import NativeBuildError, find_compiler
-from elastane.solver.backends import BACKENDS
 from elastane.solver.fused.schedule import default_schedule
 
-PROBE_SECONDS = 60.0
 SLURM_SECONDS = 10.0
 SLURM_TOOLS = ("sbatch", "squeue", "sinfo", "scontrol", "scancel")
 
@@ -50,21 +47,6 @@ print(ceed.get_resource())
 CPU_RESOURCES = ("/cpu/self/avx/blocked", "/cpu/self/opt/blocked", "/cpu/self/ref/blocked")
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at.
-
-    Attributes:
-        what: What was looked at.
-        state: "ok", "missing" (a solve needs it) or "optional" (missing, and nothing needs it).
-        text: What was found, or how to get what is missing.
-    """
-
-    what: str
-    state: str
-    text: str
-
-
 def examine(site: str | None = None) -> Iterator[Finding]:
     """Yield what this machine has and lacks.
 
@@ -79,6 +61,7 @@ def examine(site: str | None = None) -> Iterator[Finding]:
     yield from _petsc()
     yield from _ceed()
     yield from _compilers()
+    yield from map(shortly, gpu_kinds())
     yield from _material_tools()
     yield from _slurm()
     yield _site(site)
@@ -93,28 +76,6 @@ def report(findings: list[Finding]) -> str:
 def is_able_to_solve(findings: list[Finding]) -> bool:
     """Return whether nothing is missing that a solve needs."""
     return all(finding.state != "missing" for finding in findings)
-
-
-def probe(code: str, *arguments: str) -> tuple[bool, str]:
-    """Run Python code in a process of its own; return whether it went well, and its last words."""
-    try:
-        done = subprocess.run(
-            [sys.executable, "-c", code, *arguments],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=PROBE_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return False, f"no answer within {PROBE_SECONDS:.0f} s"
-    if done.returncode == 0:
-        return True, done.stdout.strip()
-    if done.returncode < 0:
-        return False, f"dies of {signal.Signals(-done.returncode).name}"
-    lines = done.stderr.strip().splitlines()
-    return False, lines[-1][:200] if lines else f"ends with code {done.returncode}"
 
 
 def _processor() -> Finding:
@@ -182,13 +143,6 @@ def _ceed() -> Iterator[Finding]:
         yield Finding("libCEED", "ok", f"{version}: {', '.join(working)}")
     else:
         yield Finding("libCEED", "missing", f"{version}, but {answers[CPU_RESOURCES[-1]][1]}")
-    for name, backend in BACKENDS.items():
-        if backend.resource.startswith("/gpu/"):
-            fine, text = probe(CEED_PROBE, backend.resource)
-            works = fine and text == backend.resource
-            hint = "needs a libCEED and a PETSc built for it"
-            state, words = ("ok", text) if works else ("optional", hint)
-            yield Finding(f"backend {name}", state, words)
 
 
 def _compilers() -> Iterator[Finding]:

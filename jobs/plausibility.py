@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elastane.jobs.faults import dotted
+from elastane.jobs.gpu_request import gpu_warnings
 from elastane.jobs.job import Reading
 from elastane.jobs.mesh_checks import formulas_of, key_path
 from elastane.jobs.sources import constant_values
@@ -52,6 +53,7 @@ def warnings(reading: Reading, mesh: Mesh) -> Iterator[str]:
         if units is not None:
             yield from _moduli(region, material, units)
     yield from _scales(reading, mesh, stiffness)
+    yield from gpu_warnings(reading.draft.file)
 
 
 @dataclass(frozen=True)

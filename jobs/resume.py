@@ -9,6 +9,7 @@ from elastane.jobs import claims
 from elastane.jobs.executors import find_executor
 from elastane.jobs.executors.base import JobRequest, RejectedError, SilentError
 from elastane.jobs.executors.slurm_commands import parse_time
+from elastane.jobs.gpu_request import require_gpus
 from elastane.jobs.job import Job, load_job
 from elastane.jobs.liveness import require_idle
 from elastane.jobs.paths import RunFolder
@@ -41,6 +42,7 @@ def resume(
 
     Raises:
         RejectedError: If it has converged, is alive, or would never start.
+        MissingDependencyError: If it is to run on this machine, and its backend does not work.
         RunningElsewhereError: If a copy of it may be alive.
         SilentError: If the executor does not answer.
     """
@@ -55,6 +57,7 @@ def resume(
     job = load_job(folder.job)
     if ranks is not None:
         job = _with_ranks(job, ranks)
+    require_gpus(job.file, chosen.name, stream)
     site = None
     if before is not None and before.executor == chosen.name:
         site = before.request.site

@@ -19,6 +19,7 @@ from elastane.jobs.attempt_end import end
 from elastane.jobs.check import check_job
 from elastane.jobs.ending import ending
 from elastane.jobs.event_log import EventTail
+from elastane.jobs.gpu_doctor import require_gpu
 from elastane.jobs.heartbeat import Heartbeat
 from elastane.jobs.job import Job
 from elastane.jobs.launchers import Launch, launch_worker
@@ -37,6 +38,7 @@ from elastane.jobs.result import (
 )
 from elastane.jobs.states import EXIT_CODES, ExitCode, RunState, Status
 from elastane.jobs.status_file import RunStatus, write_status
+from elastane.solver.backends import find_backend
 
 LIBC = ctypes.CDLL(None)
 PR_SET_PDEATHSIG = 1
@@ -81,6 +83,9 @@ def run_job(
     for warning in checked.warnings:
         stream.write(f"warning: {warning}\n")
     launch_worker(Path(), ranks)  # before the folder is made: is everything there?
+    device = find_backend(job.problem.backend).device
+    if device is not None:
+        require_gpu(device)
     insisted = require_verdicts(
         job.problem.materials, unchecked, lambda line: _say_at_once(stream, line)
     )

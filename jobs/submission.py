@@ -16,6 +16,7 @@ from elastane.jobs.executors.base import (
     SilentError,
 )
 from elastane.jobs.executors.slurm_commands import parse_time
+from elastane.jobs.gpu_request import require_gpus
 from elastane.jobs.job import Job
 from elastane.jobs.liveness import require_idle
 from elastane.jobs.material_verdicts import require_verdicts
@@ -77,11 +78,13 @@ def submit(path: Path, options: SubmitOptions, stream: TextIO) -> Submission:
         RunFolderError: If the run folder cannot be used.
         RunningElsewhereError: If a copy of the run in `output` may be alive.
         RejectedError: If the executor will never run it.
+        MissingDependencyError: If it is to run on this machine, and its backend does not work.
         SilentError: If the executor does not answer; the message says how to go on.
     """
     checked = check_job(path)
     _tell(stream, *[f"warning: {warning}" for warning in checked.warnings])
     executor = find_executor(options.executor)
+    require_gpus(checked.job.file, executor.name, stream)
     request = _request(checked.job, options)
     insisted = require_verdicts(
         checked.job.problem.materials, options.unchecked, lambda line: _tell(stream, line)
@@ -106,11 +109,13 @@ def preview(path: Path, options: SubmitOptions, stream: TextIO) -> str:
 
     Raises:
         JobFileError: If the job is not sound.
+        RejectedError: If it would never get the GPUs that it needs.
     """
     checked = check_job(path)
     _tell(stream, *[f"warning: {warning}" for warning in checked.warnings])
-    request = _request(checked.job, options)
-    return find_executor(options.executor).script(replace(request, key=NO_JOB_YET))
+    executor = find_executor(options.executor)
+    require_gpus(checked.job.file, executor.name, stream)
+    return executor.script(replace(_request(checked.job, options), key=NO_JOB_YET))
 
 
 def submit_array(
@@ -132,6 +137,8 @@ def submit_array(
     request = replace(_request(jobs[0], options), name=name, key=new_key(name), tasks=len(jobs))
     if any(job.resources != jobs[0].resources for job in jobs):
         raise RejectedError("the jobs of an array must ask for the same resources")
+    for file in {job.file.backend: job.file for job in jobs}.values():
+        require_gpus(file, executor.name, stream)
     check_folder(str(root.absolute()))
     insisted = [
         require_verdicts(job.problem.materials, options.unchecked, lambda line: _tell(stream, line))
