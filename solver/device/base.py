@@ -6,7 +6,7 @@ blocks and threads along x.  Launches and copies happen in the order in which th
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -29,6 +29,12 @@ class Transfers:
     bytes_up: int = 0
     bytes_down: int = 0
     launches: int = 0
+
+    def __add__(self, other: "Transfers") -> "Transfers":
+        return Transfers(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+    def __sub__(self, other: "Transfers") -> "Transfers":
+        return Transfers(*(a - b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
     def count_upload(self, num_bytes: int) -> None:
         """Count one copy to the device."""
@@ -211,3 +217,17 @@ def check_alike(source: DeviceArray | NDArray[Any], target: DeviceArray | NDArra
             f"cannot copy {source.shape} {source.dtype} to {target.shape} {target.dtype}: "
             "shapes and types must be equal"
         )
+
+
+def host_target(array: DeviceArray, target: NDArray[Any] | None) -> NDArray[Any]:
+    """Return where a download goes: the target, if it fits, or a new array.
+
+    Raises:
+        ValueError: If it does not fit.
+    """
+    if target is None:
+        return np.empty(array.shape, array.dtype)
+    check_alike(array, target)
+    if not target.flags.c_contiguous:
+        raise ValueError("the target of a download must be contiguous")
+    return target

@@ -3,7 +3,8 @@
 Everything goes through CuPy's current stream, by default the null stream, so that launches and
 copies keep their order.  Kernels are compiled without fast mathematics; CuPy itself adds -ftz=true:
 numbers of single precision below 1e-38 become zero.  Host memory is not pinned: the driver stages
-it, and vectors cross the bus a few times per Newton iteration only.
+it, and vectors cross the bus a few times per Newton iteration only.  The errors of CUDA, of HIP and
+of libraries that are not found are all RuntimeErrors.
 """
 
 import importlib
@@ -26,6 +27,7 @@ from elastane.solver.device.base import (
     check_alike,
     check_kernel,
     check_launch,
+    host_target,
     kernel_names,
 )
 
@@ -86,12 +88,11 @@ class CupyDevice(Device):
 
     def download(self, array: DeviceArray, target: NDArray[Any] | None = None) -> NDArray[Any]:
         """Copy to the host."""
-        values = np.empty(array.shape, array.dtype) if target is None else target
-        check_alike(array, values)
+        values = host_target(array, target)
         source: Any = array
         try:
             source.data.copy_to_host(values.ctypes.data, values.nbytes)
-        except _errors(self._cupy) as error:
+        except RuntimeError as error:
             raise self._failure(error) from error
         self.transfers.count_download(array.nbytes)
         return values
@@ -120,7 +121,7 @@ class CupyDevice(Device):
         """Wait for all launched work."""
         try:
             self._cupy.cuda.get_current_stream().synchronize()
-        except _errors(self._cupy) as error:
+        except RuntimeError as error:
             raise self._failure(error) from error
 
     def timer(self) -> Timer:
@@ -160,6 +161,11 @@ class CupyModule:
             self._module.compile()
         except device._cupy.cuda.compiler.CompileException as error:
             raise DeviceError(f"{name} does not compile: {error}") from error
+        except RuntimeError as error:
+            raise DeviceError(
+                f"kernels cannot be compiled for {device.description}: {_first_line(error)}; "
+                f"{_remedy(device.name)}"
+            ) from error
 
     def function(self, name: str) -> Function:
         """Return the kernel of that name."""
@@ -175,7 +181,6 @@ class CupyFunction:
         self._kernel = kernel
         self._name = name
         self._array = device._cupy.ndarray
-        self._errors = _errors(device._cupy)
 
     def launch(self, blocks: int, threads: int, *arguments: Argument) -> None:
         """Start the kernel."""
@@ -185,7 +190,7 @@ class CupyFunction:
             return
         try:
             self._kernel((blocks,), (threads,), values)
-        except self._errors as error:
+        except RuntimeError as error:
             raise DeviceError(f"{self._name} cannot be launched: {error}") from error
         self._device.transfers.launches += 1
 
@@ -229,40 +234,6 @@ def find_cupy(name: str) -> Any:
     return cupy
 
 
-def devices(name: str) -> list[str]:
-    """Return the descriptions of the GPUs that this process may use.
-
-    Raises:
-        DeviceError: If there are none.
-    """
-    cupy = find_cupy(name)
-    return [_description(cupy, number) for number in range(_count(name, cupy))]
-
-
-def versions(name: str) -> dict[str, str]:
-    """Return the versions of CuPy and what it stands on.
-
-    Raises:
-        DeviceError: If CuPy of that kind is missing.
-    """
-    cupy = find_cupy(name)
-    runtime = cupy.cuda.runtime
-    compiler = "hipRTC" if name == "hip" else "NVRTC"
-    # Of HIP's numbers there is more than one meaning; CUDA's are 1000 major + 10 minor.
-    words = str if name == "hip" else _cuda_version
-    return {
-        "CuPy": str(cupy.__version__),
-        "driver": words(runtime.driverGetVersion()),
-        "runtime": words(runtime.runtimeGetVersion()),
-        compiler: ".".join(map(str, cupy.cuda.nvrtc.getVersion())),
-    }
-
-
-def _cuda_version(number: int) -> str:
-    """Return a version as people write it; 0 stands for none."""
-    return f"{number // 1000}.{number % 1000 // 10}" if number else "none"
-
-
 def _count(name: str, cupy: Any) -> int:
     """Return how many GPUs this process may use, at least one.
 
@@ -271,7 +242,7 @@ def _count(name: str, cupy: Any) -> int:
     """
     try:
         count = int(cupy.cuda.runtime.getDeviceCount())
-    except _errors(cupy) as error:
+    except RuntimeError as error:
         raise DeviceError(
             f"backend {name}: this machine has no driver for {MAKERS[name]} GPUs, or no GPU "
             f"({error})"
@@ -290,11 +261,6 @@ def _description(cupy: Any, number: int) -> str:
         architecture = f"sm_{found['major']}{found['minor']}"
     memory = found["totalGlobalMem"] / 2**30
     return f"{found['name'].decode()} ({architecture}), {memory:.0f} GiB"
-
-
-def _errors(cupy: Any) -> tuple[type[Exception], ...]:
-    """Return what CuPy raises where the runtime or the driver reports an error."""
-    return cupy.cuda.runtime.CUDARuntimeError, cupy.cuda.driver.CUDADriverError
 
 
 def _remedy(name: str) -> str:

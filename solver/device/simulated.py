@@ -27,15 +27,15 @@ from elastane.solver.device.base import (
     check_alike,
     check_kernel,
     check_launch,
+    host_target,
     kernel_names,
 )
 
 #: Orders of the threads between two barriers, numbered as in simulator.h.
 ORDERS = ("forwards", "backwards", "shuffled")
 
-#: -O1: the compiler's time counts for more than the kernel's.  Jumps between stacks are what
-#: _FORTIFY_SOURCE, on by default in some distributions, takes for an attack.
-FLAGS = ("-O1", "-U_FORTIFY_SOURCE", "-Wl,-Bsymbolic")
+#: The compiler's time counts for more than the kernel's.
+FLAGS = ("-O1",)
 
 
 class SimulatedArray:
@@ -105,8 +105,7 @@ class SimulatedDevice(Device):
 
     def download(self, array: DeviceArray, target: NDArray[Any] | None = None) -> NDArray[Any]:
         """Copy to the host."""
-        values = np.empty(array.shape, array.dtype) if target is None else target
-        check_alike(array, values)
+        values = host_target(array, target)
         values[...] = _memory(array)
         self.transfers.count_download(array.nbytes)
         return values

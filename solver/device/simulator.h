@@ -70,8 +70,9 @@ struct Failed {
 #if defined(__x86_64__)
 typedef void **Context; /* top of the stack, where the registers lie that calls preserve */
 
-/* Leave one stack and return into another: swapcontext asks the kernel for the signal mask each time. */
-__attribute__((naked, noinline)) static void change(Context * /* rdi: from */, Context * /* rsi: to */) {
+/* Leave one stack and return into another: swapcontext asks the kernel for the signal mask each time.
+ * noipa: callers shall not think that registers stay as they are. */
+__attribute__((naked, noinline, noipa)) static void change(Context * /* rdi: from */, Context * /* rsi: to */) {
   asm("push %rbp; push %rbx; push %r12; push %r13; push %r14; push %r15; mov %rsp, (%rdi);"
       "mov (%rsi), %rsp; pop %r15; pop %r14; pop %r13; pop %r12; pop %rbx; pop %rbp; ret");
 }
