@@ -17,6 +17,7 @@ import numpy as np
 
 from elastane.materials.compiler import native
 from elastane.materials.compiler.native import find_compiler
+from elastane.solver.backends import BACKENDS
 from elastane.solver.fused.schedule import default_schedule
 
 HERE = Path(__file__).parent
@@ -95,6 +96,15 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", type=Path, default=RESULTS, metavar="DIR", help=f"default {RESULTS}"
     )
+
+
+def add_backend_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the argument that chooses a device."""
+    devices = [name for name, backend in BACKENDS.items() if backend.device]
+    parser.add_argument(
+        "--backend", choices=("cpu", *devices), default="cpu", help="default cpu; simulated: as "
+        "GPUs compute, without times",
+    )  # fmt: skip
 
 
 def pin(core: int | None) -> None:

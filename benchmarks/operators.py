@@ -24,10 +24,11 @@ import numpy as np
 from mpi4py import MPI
 from numpy.typing import NDArray
 
-from elastane.benchmarks import pictures
+from elastane.benchmarks import device_operators, pictures
 from elastane.benchmarks.assembled import box_matrix, bytes_of_box
 from elastane.benchmarks.limits import Limits, measure_limits
 from elastane.benchmarks.machine import (
+    add_backend_argument,
     add_common_arguments,
     pin,
     spread,
@@ -97,9 +98,10 @@ def main() -> int:
         prog="elastane bench operator", description=(__doc__ or "").partition("\n\n")[0]
     )
     parser.add_argument("--degrees", type=int, nargs="+", default=[1, 2, 3, 4])
-    parser.add_argument("--unknowns", type=int, default=800_000, help="out of cache, about")
-    parser.add_argument("--in-cache", type=int, default=15_000, help="unknowns, about")
+    parser.add_argument("--unknowns", type=int, help="out of cache, about (default 800,000)")
+    parser.add_argument("--in-cache", type=int, help="unknowns, about (default 15,000)")
     parser.add_argument("--pairs", type=int, default=15, help="of applies, by turns")
+    add_backend_argument(parser)
     parser.add_argument("--resources", nargs="+", default=RESOURCES)
     parser.add_argument(
         "--libceed",
@@ -112,8 +114,11 @@ def main() -> int:
     add_common_arguments(parser)
     options = parser.parse_args()
     if options.quick:
-        options.degrees, options.unknowns, options.in_cache = [2], 4000, 1000
-        options.pairs, options.resources = 3, RESOURCES[:1]
+        options.degrees, options.pairs, options.resources = [2], 3, RESOURCES[:1]
+    if options.backend != "cpu":
+        return device_operators.main(options)
+    sizes = (4000, 1000) if options.quick else (800_000, 15_000)
+    options.unknowns, options.in_cache = options.unknowns or sizes[0], options.in_cache or sizes[1]
     if options.measure:
         options.measure.write_text(json.dumps(measure(options)), encoding="utf-8")
         return 0

@@ -123,10 +123,20 @@ class Cube:
         _, num_points = self._topology.plex.getChart()
         return build_space(self._topology, self.degree, np.zeros((num_points, 3), dtype=bool))
 
+    @property
+    def nodes(self) -> NDArray[np.int64]:
+        """Return the node numbers of the elements, shape (num_elements, nodes)."""
+        return self.space.nodes
+
+    @property
+    def X(self) -> Floats:
+        """Return the places of the nodes, shape (num_nodes, 3)."""
+        return self.space.X
+
     @cached_property
     def displacement(self) -> Floats:
         """Return an L-vector: a smooth deformation of a few per cent."""
-        X = self.space.X
+        X = self.X
         u = 0.03 * np.sin(2.0 * X[:, [1, 2, 0]] + [0.1, 0.2, 0.3]) * X
         return np.ascontiguousarray(u.reshape(-1))
 
@@ -197,10 +207,10 @@ def fused(
             single=single,
         )
 
-    space, residual = cube.space, kernel_of("residual")
+    residual = kernel_of("residual")
     lanes, dtype = residual.lanes, residual.dtype
-    num_elements = len(space.nodes)
-    offsets = in_blocks((3 * space.nodes).astype(np.int32)[:, :, None], lanes)
+    num_elements = len(cube.nodes)
+    offsets = in_blocks((3 * cube.nodes).astype(np.int32)[:, :, None], lanes)
     num_points = residual.num_points_1d**3
     arrays: dict[str, Array] = {
         name: points_array(num_elements, num_points, size, *residual.layout(name))

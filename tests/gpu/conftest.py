@@ -1,6 +1,6 @@
 """Where the tests of this folder run: on a GPU, or on the simulated device.
 
-ELASTANE_GPU_BACKEND names the backend, and a device that cannot be opened is then an error.  Without
+ELASTANE_GPU_BACKEND names the backend; a device that cannot be opened is then an error.  Without
 it the first of cuda and hip is taken whose device opens.  Where there is none, a few tests run on
 the simulated device, so that these tests are tested themselves, and the others are skipped.
 """
