@@ -164,7 +164,7 @@ class Run:
             level_degrees=tuple(space.degree for space in self.spaces),
             level_dofs=self._level_dofs,
             ranks=self.comm.size,
-            backend=self.ceed.get_resource(),
+            backend=self._backend,
             memory_bytes=log.memory_bytes(self.comm),
         )
 
@@ -172,6 +172,14 @@ class Run:
     def timings(self) -> dict[str, float]:
         """Return the seconds of each phase so far."""
         return self._journal.timings
+
+    @property
+    def _backend(self) -> str:
+        """Return where operators are applied: a device of rank 0, or libCEED's resource."""
+        if isinstance(self.body, DeviceBody):
+            device = self.body.device_memory.device
+            return f"{device.name} ({device.description})"
+        return str(self.ceed.get_resource())
 
     @property
     def _level_dofs(self) -> tuple[int, ...]:
@@ -337,7 +345,7 @@ class Run:
             cells=self.topology.num_global_cells,
             level_dofs=self._level_dofs,
             ranks=self.comm.size,
-            backend=self.ceed.get_resource(),
+            backend=self._backend,
             steps=tuple(self._steps),
             timings={**self.timings, **log.seconds_since(self._seconds_before, self.comm)},
             memory_bytes=log.memory_bytes(self.comm),

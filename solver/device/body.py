@@ -30,7 +30,10 @@ class DeviceBody(Body):
     Args:
         ceed: The libCEED context of the host.
         coordinates, geometry_degree, points, materials, fields, duration: See `Body`.
-        memory: The device.
+        memory: The memory of the device.
+
+    Attributes:
+        device_memory: The same.
     """
 
     def __init__(
@@ -44,7 +47,7 @@ class DeviceBody(Body):
         duration: float,
         memory: DeviceMemory,
     ) -> None:
-        self._device = memory
+        self.device_memory = memory
         self._copies: dict[int, dict[str, Vector]] = {}
         self._residuals_on_device: list[_Residual] = []
         super().__init__(
@@ -61,7 +64,7 @@ class DeviceBody(Body):
 
     def _part(self, material: RegionMaterial, elements: Ints, coordinates: Floats) -> Part:
         part = super()._part(material, elements, coordinates)
-        kernel, memory = self.fused_kernel("jacobian", material, 1), self._device
+        kernel, memory = self.fused_kernel("jacobian", material, 1), self.device_memory
         part.state = memory.at_points(kernel, STATE, len(elements), part.kernels.num_stored)
         self._copies[id(part)] = {
             STATE: part.state,
@@ -79,16 +82,16 @@ class DeviceBody(Body):
     def _touch(self, part: Part, name: str) -> None:
         copy = self._copies[id(part)][name]
         if copy.size:
-            self._device.set_at_points(part.values(name, slice(0, len(part.elements))), copy)
+            self.device_memory.set_at_points(part.values(name, slice(0, len(part.elements))), copy)
 
     def _set_context(self, part: Part) -> None:
         super()._set_context(part)
         if id(part) in self._copies:
-            self._device.write(part.context_values, self._copies[id(part)]["context"])
+            self.device_memory.write(part.context_values, self._copies[id(part)]["context"])
 
     def function(self, kind: str, part: Part, space: Space, **arrays: Vector) -> Any:
         """Return a kernel of a part in double precision, bound to the arrays on the device."""
-        kernel, memory = self.fused_kernel(kind, part.material, space.degree), self._device
+        kernel, memory = self.fused_kernel(kind, part.material, space.degree), self.device_memory
         copies = self._copies[id(part)]
         if "geometry" not in copies:
             nodes_or_qdata = part.coordinates
@@ -107,7 +110,7 @@ class DeviceBody(Body):
 
     def add_residual(self, space: Space, u: CeedVector, R: CeedVector) -> tuple[float, int]:
         """Add ∫ P(grad u) : grad v to R, and store the state; see `Body.add_residual`."""
-        memory = self._device
+        memory = self.device_memory
         if not self._residuals_on_device:
             self._u, self._R = (memory.zeros(3 * space.num_nodes, np.float64) for _ in range(2))
             self._residuals_on_device = [_Residual(self, part, space) for part in self.parts]

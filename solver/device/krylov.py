@@ -7,7 +7,7 @@ sees one linear solve, of type `python`, with its tolerances, monitors and reaso
 Reference: Y. Saad, Iterative methods for sparse linear systems, SIAM 2003, algorithms 9.1 and 9.6.
 """
 
-from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,10 @@ from mpi4py import MPI
 from numpy.typing import NDArray
 from petsc4py import PETSc
 
+from elastane.solver.ceed_mat import JacobianMat
 from elastane.solver.cycle import Below, CyclePC, LevelJacobian, t_positions
+from elastane.solver.device.base import Transfers
+from elastane.solver.device.memory import DeviceMemory
 from elastane.solver.log import logged
 from elastane.solver.memory import Memory, Vector
 from elastane.solver.space import Space
@@ -108,17 +111,21 @@ class DeviceKrylov:
         method: "cg" or "fgmres".
         jacobian: The Jacobian in double precision.
         cycle: The preconditioner.
-        count: Called for every apply of the Jacobian.
+        mat: Context of the Jacobian as PETSc knows it, which counts the applies.
 
     Attributes:
         method: See above.
+        transfers: What crossed the bus between right-hand sides and solutions.
     """
 
     def __init__(
-        self, method: str, jacobian: LevelJacobian, cycle: DeviceCycle, count: Callable[[], None]
+        self, method: str, jacobian: LevelJacobian, cycle: DeviceCycle, mat: JacobianMat
     ) -> None:
-        self.method, self._count = method, count
+        self.method, self._mat = method, mat
         self._jacobian, self._cycle = jacobian, cycle
+        self.transfers = Transfers()
+        assert isinstance(jacobian.memory, DeviceMemory)
+        self._device = jacobian.memory.device
         self._vectors = vectors = Vectors(jacobian.memory, jacobian.space)
         self._b, self._x, self._y = (vectors.zeros() for _ in range(3))
 
@@ -127,13 +134,15 @@ class DeviceKrylov:
         self._vectors.from_petsc(b, self._b)
         self._vectors.memory.clear(self._x)
         ksp.setConvergedReason(Reason.CONVERGED_ITERATING)
+        before = replace(self._device.transfers)
         {"cg": self._cg, "fgmres": self._fgmres}[self.method](ksp)
+        self.transfers += self._device.transfers - before
         self._vectors.to_petsc(self._x, x)
 
     @logged("jacobian")
     def _apply(self, x: Vector) -> Vector:
         """Return the Jacobian times x, in a vector that the next call overwrites."""
-        self._count()
+        self._mat.num_applies += 1
         self._vectors.memory.clear(self._y)
         self._jacobian.apply(x, self._y)
         return self._y
@@ -141,14 +150,12 @@ class DeviceKrylov:
     def _cg(self, ksp: PETSc.KSP) -> None:
         v, x, r = self._vectors, self._x, self._b
         z, p = v.zeros(), v.zeros()
-        rho, iteration = 0.0, 0
+        rho, iteration, size = 0.0, 0, np.sqrt(v.dot(r, r))
         while True:
-            size = np.sqrt(v.dot(r, r))
+            # Without a right-hand side z stays zero, and so does the solution.
             if size > 0.0:
                 self._cycle.apply(r, z, size)
-            else:
-                v.memory.clear(z)
-            before, rho = rho, v.dot(r, z) if size > 0.0 else size
+            before, rho = rho, v.dot(r, z)
             if rho < 0.0:
                 ksp.setConvergedReason(Reason.DIVERGED_INDEFINITE_PC)
                 return
@@ -157,6 +164,8 @@ class DeviceKrylov:
                 return
             if iteration:
                 v.scale_and_add(z, p, rho / before)
+                # Good enough to scale the next residual by, and costs no inner product.
+                size *= np.sqrt(rho / before)
             else:
                 v.memory.copy(z, p)
             image = self._apply(p)

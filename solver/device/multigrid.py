@@ -1,6 +1,7 @@
 """The Jacobian on all levels, its preconditioner and the Krylov method on a device."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,8 @@ class DeviceMultigrid(Multigrid):
         *,
         single: bool = True,
     ) -> None:
-        fine, memory = spaces[-1], body.memory
+        fine, memory = spaces[-1], body.device_memory
+        self._memory = memory
         self._tangents = [
             DeviceTangent(body.ceed, load, fine, np.dtype(np.float64), memory)
             for load in pressures
@@ -93,18 +95,31 @@ class DeviceMultigrid(Multigrid):
                 f"petsc_options: ksp_type {method} does not run on a device; those that do are "
                 f"{' and '.join(METHODS)}"
             )
-        context = self.jacobian.getPythonContext()
-
-        def count() -> None:
-            context.num_applies += 1
-
         cycle = DeviceCycle(self.finest, self._fine_space, self._pc)
+        self._krylov = DeviceKrylov(
+            method, self._in_double, cycle, self.jacobian.getPythonContext()
+        )
         ksp.setType(PETSc.KSP.Type.PYTHON)
         # PETSc wants to hear one that Python may have; which it is, the context decides.
         ksp.setNormType(PETSc.KSP.NormType.PRECONDITIONED)
         ksp.setPCSide(PETSc.PC.Side.LEFT)
-        ksp.setPythonContext(DeviceKrylov(method, self._in_double, cycle, count))
+        ksp.setPythonContext(self._krylov)
         return method
+
+    def statistics(self) -> dict[str, Any]:
+        """Return what was done so far, see `Multigrid.statistics`, and what crossed the bus.
+
+        `in_krylov` is what did so between a right-hand side and its solution: inner products, the
+        coarse problem and halos.
+        """
+        return {
+            **super().statistics(),
+            "device": {
+                "description": self._memory.device.description,
+                "transfers": asdict(self._memory.device.transfers),
+                "in_krylov": asdict(self._krylov.transfers),
+            },
+        }
 
 
 class _HostView:

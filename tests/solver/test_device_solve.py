@@ -1,0 +1,164 @@
+"""A solve on a device: the same as on the host, and nothing crosses the bus that need not.
+
+The device is one that the CPU plays (`elastane.solver.device.simulated`).
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from mpi4py import MPI
+
+from elastane.meshes.annulus import Annulus
+from elastane.meshes.box import Box
+from elastane.meshes.sphere_shell import SphereShell
+from elastane.solver.boundary import BoundaryCondition
+from elastane.solver.loading import Run
+from elastane.solver.problem import Loading, MultigridSettings, Problem
+from tests.verification.cases import (
+    clamp,
+    displacement,
+    material,
+    pressure,
+    problem,
+    solve,
+    start,
+    traction,
+)
+from tests.verification.ranks import call_on_ranks
+from tests.verification.test_viscoelastic import viscoelastic
+
+COMM = MPI.COMM_WORLD
+
+
+def bent(degree: int, **settings: Any) -> Problem:
+    loads: list[BoundaryCondition] = [clamp("x-min"), traction("x-max", 0.0, 0.0, -0.05)]
+    return problem(Box(cells=(3, 2, 2)), degree, loads, **settings)
+
+
+def stretched(degree: int, **settings: Any) -> Problem:
+    supports: list[BoundaryCondition] = [clamp("x-min"), displacement("x-max", 0.1, 0.02, None)]
+    return problem(Box(cells=(2, 2, 2)), degree, supports, **settings)
+
+
+def inflated(degree: int) -> Problem:
+    loads: list[BoundaryCondition] = [
+        displacement("x-min", 0, None, None),
+        displacement("y-min", None, 0, None),
+        displacement("z-min", None, None, 0),
+        pressure("inner", 0.05),
+    ]
+    return problem(SphereShell(cells=(2, 1)), degree, loads)
+
+
+def ring() -> Problem:
+    loads: list[BoundaryCondition] = [clamp("z-min"), traction("z-max", 0.0, 0.05, 0.02)]
+    return problem(Annulus(cells=(1, 6, 2)), 2, loads)
+
+
+SOLVES: dict[str, Callable[[], Problem]] = {
+    "p = 1": lambda: bent(1),
+    "p = 2": lambda: bent(2),
+    "p = 4 over 2 and 1": lambda: bent(4),
+    "more points": lambda: bent(2, quadrature_extra=1),
+    "assembled p = 1": lambda: bent(2, multigrid=MultigridSettings(coarse="boomeramg")),
+    "moved support": lambda: stretched(2, loading=Loading(steps=2)),
+    "curved cells": ring,
+    "follower load": lambda: inflated(2),
+    "varying parameters": lambda: bent(
+        2, region_material=material("neo-hookean", youngs_modulus="1 + x", poissons_ratio=0.3)
+    ),
+    "in time": lambda: stretched(
+        2,
+        region_material=material("neo-hookean", youngs_modulus="1 + x + t", poissons_ratio=0.3),
+        loading=Loading(steps=2),
+    ),
+    "history": lambda: stretched(
+        1, region_material=viscoelastic(), loading=Loading(steps=3, duration=2.0)
+    ),
+    "principal stretches": lambda: bent(
+        1, region_material=material("ogden", mu=[1.0, -0.2], alpha=[2.0, -2.0], bulk_modulus=3.0)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SOLVES)
+def test_a_device_solves_as_the_host_does(name: str) -> None:
+    """Sums round otherwise; Newton's method leaves the square of that."""
+    chosen = SOLVES[name]()
+    host, device = (solve(replace(chosen, backend=each)) for each in ("cpu", "simulated"))
+    size = np.abs(host.u).max()
+    np.testing.assert_allclose(device.u, host.u, rtol=0.0, atol=1e-10 * size)
+    assert device.energy == pytest.approx(host.energy, rel=1e-10)
+    for ours, theirs in zip(device.report.steps, host.report.steps, strict=True):
+        iterations = ours.newton.krylov_iterations, theirs.newton.krylov_iterations
+        assert len(iterations[0]) == len(iterations[1])
+        assert np.abs(np.subtract(*iterations)).max() <= 1
+    np.testing.assert_allclose(device.cauchy_stress, host.cauchy_stress, atol=1e-9)
+
+
+def test_in_an_iteration_no_vector_crosses_the_bus() -> None:
+    """Two inner products, and the forces and motions of the aggregates."""
+    run = start(replace(bent(2), backend="simulated"))
+    report = run.solve()
+    device, cycles = report.preconditioner["device"], report.preconditioner["cycles"]
+    iterations = report.preconditioner["jacobian_applies"]
+    solves = cycles - iterations
+    crossed, coarse = device["in_krylov"], run.multigrid.coarse
+    assert crossed["uploads"] == cycles
+    assert crossed["downloads"] == cycles + (2 * iterations + 2 * solves)
+    unknowns = coarse.aggregates.forces.getLocalSize()  # type: ignore[attr-defined]
+    assert crossed["bytes_up"] == 8 * unknowns * cycles
+    assert crossed["bytes_down"] == 8 * (unknowns * cycles + 2 * iterations + 2 * solves)
+
+
+def test_a_state_leaves_the_device_as_one_residual() -> None:
+    """The displacement goes up; residual and det F come down; parameters stay."""
+    run = start(replace(bent(2), backend="simulated"))
+    transfers = run.body.memory.device.transfers  # type: ignore[attr-defined]
+    before = replace(transfers)
+    run.mechanics.set_load(0.5)
+    run.mechanics.u.array[:] = 1e-3 * run.spaces[-1].X
+    run.body.add_residual(run.spaces[-1], run.mechanics.u.ceed, run.mechanics.R.ceed)
+    crossed, size = transfers - before, 8 * 3 * run.spaces[-1].num_nodes
+    num_points = run.topology.num_global_cells * 27
+    assert (crossed.uploads, crossed.downloads) == (1, 2)
+    assert (crossed.bytes_up, crossed.bytes_down) == (size, size + 8 * num_points)
+
+
+@pytest.mark.parametrize("method", ["gmres", "bcgs", "preonly"])
+def test_a_krylov_method_that_does_not_run_there_is_refused(method: str) -> None:
+    with pytest.raises(ValueError, match=f"ksp_type {method} does not run on a device"):
+        start(replace(bent(1, petsc_options={"ksp_type": method}), backend="simulated"))
+
+
+def test_an_indefinite_tangent_is_told_as_on_the_host() -> None:
+    """A column beyond its critical load, the step not cut."""
+    loads: list[BoundaryCondition] = [clamp("z-min"), traction("z-max", 0.0, 1e-4, -0.5)]
+    column = problem(
+        Box(size=(0.2, 0.2, 2.0), cells=(1, 1, 6)), 2, loads, loading=Loading(adaptive=False)
+    )
+    reasons = [
+        start(replace(column, backend=backend)).solve().message for backend in ("cpu", "simulated")
+    ]
+    assert reasons[0] == reasons[1]
+
+
+@pytest.mark.mpi
+@pytest.mark.parametrize("direct", [False, True])
+@pytest.mark.parametrize("name", ["p = 2", "follower load", "assembled p = 1"])
+def test_ranks_with_a_device_each_solve_as_one(
+    run_ranks: Callable[..., str], monkeypatch: pytest.MonkeyPatch, name: str, direct: bool
+) -> None:
+    """Whether messages go through the host or from device to device."""
+    monkeypatch.setenv("ELASTANE_GPU_AWARE_MPI", str(int(direct)))
+    one = solve(SOLVES[name]()).energy
+    two = call_on_ranks(run_ranks, 2, energy_on_devices, name)
+    assert two == pytest.approx(one, rel=1e-10)
+
+
+def energy_on_devices(name: str) -> float:
+    run: Run = start(replace(SOLVES[name](), backend="simulated"), comm=COMM)
+    return run.solve().steps[-1].strain_energy
