@@ -37,6 +37,12 @@ OPTIONS = ("-std=c++17",)
 #: The makers of GPUs, by kind of device.
 MAKERS = {"cuda": "NVIDIA", "hip": "AMD"}
 
+#: What to do where CuPy or a library of its is missing.
+REMEDIES = {
+    "cuda": "pip install 'elastane[cuda]'",
+    "hip": "pip install 'elastane[hip]' on a machine with ROCm 7",
+}
+
 
 class CupyDevice(Device):
     """One GPU."""
@@ -164,7 +170,7 @@ class CupyModule:
         except RuntimeError as error:
             raise DeviceError(
                 f"kernels cannot be compiled for {device.description}: {_first_line(error)}; "
-                f"{_remedy(device.name)}"
+                f"{REMEDIES[device.name]}"
             ) from error
 
     def function(self, name: str) -> Function:
@@ -218,18 +224,19 @@ def find_cupy(name: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name != "cupy":
             raise DeviceError(
-                f"backend {name}: CuPy lacks {error.name}; {_remedy(name)}"
+                f"backend {name}: CuPy lacks {error.name}; {REMEDIES[name]}"
             ) from error
-        raise DeviceError(f"backend {name} needs CuPy: {_remedy(name)}") from error
+        raise DeviceError(f"backend {name} needs CuPy: {REMEDIES[name]}") from error
     except ImportError as error:
         raise DeviceError(
-            f"backend {name}: CuPy cannot be loaded ({_first_line(error)}); {_remedy(name)}"
+            f"backend {name}: CuPy cannot be loaded ({_first_line(error.__cause__ or error)}); "
+            f"{REMEDIES[name]}"
         ) from error
     found = "hip" if cupy.cuda.runtime.is_hip else "cuda"
     if found != name:
         raise DeviceError(
             f"backend {name} needs CuPy for {MAKERS[name]} GPUs, but that for {MAKERS[found]} is "
-            f"installed: uninstall it, then {_remedy(name)}; or set `backend: {found}`"
+            f"installed: uninstall it, then {REMEDIES[name]}; or set `backend: {found}`"
         )
     return cupy
 
@@ -263,11 +270,7 @@ def _description(cupy: Any, number: int) -> str:
     return f"{found['name'].decode()} ({architecture}), {memory:.0f} GiB"
 
 
-def _remedy(name: str) -> str:
-    return f"pip install 'elastane[{name}]'"
-
-
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     return next(
         (line for line in map(str.strip, str(error).splitlines()) if line), "no reason given"
     )
