@@ -31,6 +31,9 @@ FOLDER = Path(__file__).parent / "kernels"
 #: Bytes of shared memory that a kernel may declare on any GPU.
 SHARED_LIMIT = 48 * 1024
 
+#: Banks of shared memory, each four bytes wide.
+BANKS = 32
+
 #: Widths of a block to choose from: whole wavefronts of AMD's GPUs, and no more than 256, so that a
 #: thread may have 255 registers: QFunctions take all of them.
 THREADS = (64, 128, 192, 256)
@@ -118,6 +121,7 @@ def device_source(kernel: Kernel, schedule: Schedule | None = None) -> str:
         "GEOMETRY_NODES_1D": (kernel.geometry_degree + 1) * kernel.schedule.recompute_geometry,
         "IN_SHARED": int(schedule.in_shared),
         "DERIVATIVES": _derivatives_size(kernel),
+        "PLANE": _plane_size(kernel),
         "REGION": _region_size(kernel),
         "WORK": work_size(kernel),
         "FUNCTION": kernel.function,
@@ -189,7 +193,14 @@ def work_size(kernel: Kernel) -> int:
     }[KINDS[kernel.kind].loop]
     if kernel.schedule.recompute_geometry and g != 2:
         size = max(size, 9 * g * q**2)
-    return _derivatives_size(kernel) + size
+    size += _derivatives_size(kernel)
+    # Elements go on in the bank where lines along xi_3 of the one before end.
+    return size + (3 * n**2 - size) % BANKS if kernel.kind in ("residual", "jacobian") else size
+
+
+def _plane_size(kernel: Kernel) -> int:
+    """Return the distance of planes in apply.cu, see there."""
+    return 3 * max(kernel.degree + 1, kernel.num_points_1d) ** 2 | 1
 
 
 def _region_size(kernel: Kernel) -> int:
@@ -197,7 +208,7 @@ def _region_size(kernel: Kernel) -> int:
     n, q = kernel.degree + 1, kernel.num_points_1d
     if kernel.kind == "state":
         return max(6 * n**2 * q, 9 * q**3)
-    return 3 * q * max(n, q) ** 2
+    return q * _plane_size(kernel)
 
 
 def _derivatives_size(kernel: Kernel) -> int:

@@ -5,7 +5,9 @@
  *
  * After the derivatives of the map, an element has four arrays of REGION numbers: the values at the
  * points, and the derivatives by each direction, whose places the results take.  What lies between nodes
- * and points passes through those that wait for theirs.
+ * and points passes through those that wait for theirs.  Planes of xi_3 are PLANE numbers apart, an odd
+ * number, and neighbouring threads take lines along xi_1 of one component: then few numbers that are
+ * read at the same time lie in the same bank.
  */
 extern "C" __global__ __launch_bounds__(THREADS) void apply(PARAMETERS) {
   constexpr int N = NODES_1D, Q = POINTS_1D;
@@ -24,22 +26,22 @@ extern "C" __global__ __launch_bounds__(THREADS) void apply(PARAMETERS) {
       real in[N], out[Q];
       UNROLL for (int k = 0; k < N; k++) in[k] = u[place[k * N * N] + c];
       contract(B, N, 1, in, out);
-      write_line(along_2 + e * WORK + line, 3 * N * N, out);
+      write_line(along_2 + e * WORK + line, PLANE, out);
     }
     __syncthreads();
     EACH(t, 3 * N * Q) {
       const int e = t / (3 * N * Q), line = t % (3 * N * Q), k = line / (3 * N), ic = line % (3 * N);
       real in[N], out[Q];
-      read_line(along_2 + e * WORK + k * 3 * N * N + ic, 3 * N, in);
+      read_line(along_2 + e * WORK + k * PLANE + ic, 3 * N, in);
       contract(B, N, 1, in, out);
-      write_line(along_3 + e * WORK + k * 3 * N * Q + ic, 3 * N, out);
+      write_line(along_3 + e * WORK + k * PLANE + ic, 3 * N, out);
     }
     __syncthreads();
     EACH(t, 3 * Q * Q) {
-      const int e = t / (3 * Q * Q), line = t % (3 * Q * Q), kj = line / 3, c = line % 3;
-      const int place = e * WORK + kj * 3 * Q + c;
+      const int e = t / (3 * Q * Q), c = t / (Q * Q) % 3, k = t / Q % Q, j = t % Q;
+      const int plane = e * WORK + k * PLANE + c, place = plane + j * 3 * Q;
       real in[N], out[Q], slope[Q];
-      read_line(along_3 + e * WORK + kj * 3 * N + c, 3, in);
+      read_line(along_3 + plane + j * 3 * N, 3, in);
       contract(B, N, 1, in, out);
       contract(D, Q, 1, out, slope);
       write_line(values + place, 3, out);
@@ -48,19 +50,19 @@ extern "C" __global__ __launch_bounds__(THREADS) void apply(PARAMETERS) {
     __syncthreads();
     EACH(t, 3 * Q * Q) {
       const int e = t / (3 * Q * Q), line = t % (3 * Q * Q), a = line / (3 * Q), ic = line % (3 * Q);
-      const int by_2 = e * WORK + a * 3 * Q * Q + ic, by_3 = e * WORK + line;
+      const int by_2 = e * WORK + a * PLANE + ic, by_3 = e * WORK + line;
       real in[Q], slope[Q];
       read_line(values + by_2, 3 * Q, in);
       contract(D, Q, 1, in, slope);
       write_line(along_2 + by_2, 3 * Q, slope);
-      read_line(values + by_3, 3 * Q * Q, in);
+      read_line(values + by_3, PLANE, in);
       contract(D, Q, 1, in, slope);
-      write_line(along_3 + by_3, 3 * Q * Q, slope);
+      write_line(along_3 + by_3, PLANE, slope);
     }
     __syncthreads();
     EACH(t, POINTS) {
       const int e = t / POINTS, q = t % POINTS;
-      shared_real *place = along_1 + e * WORK + 3 * q;
+      shared_real *place = along_1 + e * WORK + q / (Q * Q) * PLANE + 3 * (q % (Q * Q));
       real qdata[10], gradient[9], result[9]; /* component c + 3 d: derivative of u_c by xi_d */
       qdata_at(elements, first + e, q, work + e * WORK, qdata);
       UNROLL for (int k = 0; k < 9; k++) gradient[k] = place[k / 3 * REGION + k % 3];
@@ -70,19 +72,19 @@ extern "C" __global__ __launch_bounds__(THREADS) void apply(PARAMETERS) {
     __syncthreads();
     EACH(t, 3 * Q * Q) {
       const int e = t / (3 * Q * Q), line = t % (3 * Q * Q), a = line / (3 * Q), ic = line % (3 * Q);
-      const int by_2 = e * WORK + a * 3 * Q * Q + ic, by_3 = e * WORK + line;
+      const int by_2 = e * WORK + a * PLANE + ic, by_3 = e * WORK + line;
       real in[Q], out[Q];
       read_line(along_2 + by_2, 3 * Q, in);
       contract(D, 1, Q, in, out);
       write_line(along_2 + by_2, 3 * Q, out);
-      read_line(along_3 + by_3, 3 * Q * Q, in);
+      read_line(along_3 + by_3, PLANE, in);
       contract(D, 1, Q, in, out);
-      write_line(along_3 + by_3, 3 * Q * Q, out);
+      write_line(along_3 + by_3, PLANE, out);
     }
     __syncthreads();
     EACH(t, 3 * Q * Q) {
-      const int e = t / (3 * Q * Q), line = t % (3 * Q * Q), kj = line / 3, c = line % 3;
-      const int place = e * WORK + kj * 3 * Q + c;
+      const int e = t / (3 * Q * Q), c = t / (Q * Q) % 3, k = t / Q % Q, j = t % Q;
+      const int plane = e * WORK + k * PLANE + c, place = plane + j * 3 * Q;
       real in[Q], by_2[Q], by_3[Q], sum[Q], out[N];
       read_line(along_1 + place, 3, in);
       read_line(along_2 + place, 3, by_2);
@@ -90,22 +92,22 @@ extern "C" __global__ __launch_bounds__(THREADS) void apply(PARAMETERS) {
       contract(D, 1, Q, in, sum);
       UNROLL for (int i = 0; i < Q; i++) sum[i] += by_2[i] + by_3[i];
       contract(B, 1, N, sum, out);
-      write_line(values + e * WORK + kj * 3 * N + c, 3, out);
+      write_line(values + plane + j * 3 * N, 3, out);
     }
     __syncthreads();
     EACH(t, 3 * N * Q) {
       const int e = t / (3 * N * Q), line = t % (3 * N * Q), k = line / (3 * N), ic = line % (3 * N);
       real in[Q], out[N];
-      read_line(values + e * WORK + k * 3 * N * Q + ic, 3 * N, in);
+      read_line(values + e * WORK + k * PLANE + ic, 3 * N, in);
       contract(B, 1, N, in, out);
-      write_line(along_1 + e * WORK + k * 3 * N * N + ic, 3 * N, out);
+      write_line(along_1 + e * WORK + k * PLANE + ic, 3 * N, out);
     }
     __syncthreads();
     EACH(t, 3 * N * N) {
       const int e = t / (3 * N * N), line = t % (3 * N * N), c = line % 3;
       const int *place = elements.offsets + (first + e) * NODES + line / 3;
       real in[Q], out[N];
-      read_line(along_1 + e * WORK + line, 3 * N * N, in);
+      read_line(along_1 + e * WORK + line, PLANE, in);
       contract(B, 1, N, in, out);
       UNROLL for (int k = 0; k < N; k++) atomicAdd(&v[place[k * N * N] + c], out[k]);
     }
