@@ -319,6 +319,14 @@ def test_null_pointers_reach_the_kernel() -> None:
     assert device.download(x) == [2]
 
 
+def test_kernels_may_be_named_like_functions_of_the_c_library() -> None:
+    device = SimulatedDevice()
+    text = """extern "C" __global__ void lfind(double *x) { x[0] = 1; }"""
+    x = device.zeros(1, np.float64)
+    device.module(text, "lfind").function("lfind").launch(1, 1, x)
+    assert device.download(x) == [1.0]
+
+
 def test_a_text_is_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
     SimulatedDevice().module(SCALE, "scale")
 
