@@ -34,8 +34,8 @@ from elastane.solver.device.base import (
 #: Orders of the threads between two barriers, numbered as in simulator.h.
 ORDERS = ("forwards", "backwards", "shuffled")
 
-#: The compiler's time counts for more than the kernel's.  A kernel may have the name of a function of
-#: the C library, such as `step`: the trampoline shall call the kernel.
+#: The compiler's time counts for more than the kernel's.  And a kernel may have the name of a
+#: function of the C library, such as `step`: the trampoline shall call the kernel.
 FLAGS = ("-O1", "-Wl,-Bsymbolic")
 
 
