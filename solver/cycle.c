@@ -154,3 +154,19 @@ ENTRY void add_entries(Size n, const int *restrict rows, const int *restrict col
                        const real *restrict values, const real *restrict x, real *restrict y) {
   ONE_BY_ONE ADD(y + rows[i], values[i] * x[columns[i]]);
 }
+
+/* The least of every n-th of `length` numbers, and its place; what is no number is less than any. */
+ENTRY void least(Size n, const real *restrict values, real *restrict least_values,
+                 double *restrict places, double length) {
+  ONE_BY_ONE {
+    Size place = i;
+    real value = values[i];
+    for (Size k = i + n; k < (Size)length; k += n)
+      if (!(values[k] >= value) && value == value) {
+        value = values[k];
+        place = k;
+      }
+    least_values[i] = value;
+    places[i] = (double)place;
+  }
+}

@@ -2,10 +2,11 @@
 
 The host keeps what libCEED needs for what is rare: histories, varying parameters, energies,
 output.  The device holds its own copies of them and of the geometry, and the stored state, which
-never leaves it.  A residual costs one displacement up, one residual and det F down.
+never leaves it.  A residual costs one displacement up, one residual down.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,9 @@ from elastane.solver.problem import RegionMaterial
 from elastane.solver.space import Space
 
 Floats = NDArray[np.float64]
+
+#: The smallest det F is found in so many pieces on the device, and among them on the host.
+PIECES = 1 << 14
 
 
 class DeviceBody(Body):
@@ -133,19 +137,33 @@ class _Residual:
     """The residual of one part, and its smallest det F."""
 
     def __init__(self, body: DeviceBody, part: Part, space: Space) -> None:
-        self._part, self._memory = part, body.memory
-        kernel = body.fused_kernel("residual", part.material, space.degree)
-        self._det_F = self._memory.at_points(kernel, "det_F", len(part.elements), 1)
-        self._function = body.function("residual", part, space, det_F=self._det_F)
+        self._part, self._memory, kernel = (
+            part,
+            body.device_memory,
+            body.fused_kernel("residual", part.material, space.degree),
+        )
+        self._num_points, size = kernel.num_points_1d**3, len(part.elements)
+        det_F = self._memory.at_points(kernel, "det_F", size, 1)
+        self._function = body.function("residual", part, space, det_F=det_F)
+        self._num_pieces = min(det_F.size, PIECES)
+        self._least, self._places = (
+            self._memory.zeros(self._num_pieces, np.float64) for _ in range(2)
+        )
+        least = self._memory.functions("cycle", np.float64).least
+        arrays = det_F, self._least, self._places
+        self._find_least = partial(
+            self._memory.bound(least, self._num_pieces, *arrays), float(det_F.size)
+        )
 
     def add(self, u: Vector, R: Vector) -> tuple[float, int]:
         """Add to R; return the smallest det F, -inf for NaN, and its element."""
         self._function(u, R)
-        det_F = self._memory.read(self._det_F).reshape(len(self._part.elements), -1)
+        self._find_least()
+        least, places = (self._memory.read(x) for x in (self._least, self._places))
         # To numpy, NaN is the smallest.
-        place = int(det_F.argmin())
-        value, element = float(det_F.flat[place]), self._part.elements[place // det_F.shape[1]]
-        return -np.inf if np.isnan(value) else value, int(element)
+        piece = int(least.argmin())
+        value, element = float(least[piece]), int(places[piece]) // self._num_points
+        return -np.inf if np.isnan(value) else value, int(self._part.elements[element])
 
 
 class DeviceJacobian:

@@ -44,6 +44,12 @@ typedef long long Size;
 """  # noqa: E501 (C)
 
 
+def pass_text(name: str, dtype: DTypeLike) -> str:
+    """Return the CUDA C++ of a source of passes for a precision."""
+    source = text(name).replace("ENTRY ", 'extern "C" __global__ ')
+    return f"typedef {REAL[np.dtype(dtype)]} real;\n{WORDS}{source}"
+
+
 class _Functions:
     """The kernels of a module as attributes."""
 
@@ -131,9 +137,7 @@ class DeviceMemory:
         """Return the compiled kernels of a source."""
         key = name, np.dtype(dtype)
         if key not in self._libraries:
-            source = text(name).replace("ENTRY ", 'extern "C" __global__ ')
-            real = REAL[key[1]]
-            module = self.device.module(f"typedef {real} real;\n{WORDS}{source}", f"{name}-{real}")
+            module = self.device.module(pass_text(*key), f"{name}-{REAL[key[1]]}")
             self._libraries[key] = _Functions(module)
         return self._libraries[key]
 

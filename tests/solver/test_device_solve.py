@@ -16,6 +16,8 @@ from elastane.meshes.annulus import Annulus
 from elastane.meshes.box import Box
 from elastane.meshes.sphere_shell import SphereShell
 from elastane.solver.boundary import BoundaryCondition
+from elastane.solver.device import body
+from elastane.solver.device.body import PIECES
 from elastane.solver.loading import Run
 from elastane.solver.problem import Loading, MultigridSettings, Problem
 from tests.verification.cases import (
@@ -116,7 +118,7 @@ def test_in_an_iteration_no_vector_crosses_the_bus() -> None:
 
 
 def test_a_state_leaves_the_device_as_one_residual() -> None:
-    """The displacement goes up; residual and det F come down; parameters stay."""
+    """The displacement goes up; the residual and candidates for the smallest det F come down."""
     run = start(replace(bent(2), backend="simulated"))
     transfers = run.body.memory.device.transfers  # type: ignore[attr-defined]
     before = replace(transfers)
@@ -124,9 +126,26 @@ def test_a_state_leaves_the_device_as_one_residual() -> None:
     run.mechanics.u.array[:] = 1e-3 * run.spaces[-1].X
     run.body.add_residual(run.spaces[-1], run.mechanics.u.ceed, run.mechanics.R.ceed)
     crossed, size = transfers - before, 8 * 3 * run.spaces[-1].num_nodes
-    num_points = run.topology.num_global_cells * 27
-    assert (crossed.uploads, crossed.downloads) == (1, 2)
-    assert (crossed.bytes_up, crossed.bytes_down) == (size, size + 8 * num_points)
+    candidates = min(run.topology.num_global_cells * 27, PIECES)
+    assert (crossed.uploads, crossed.downloads) == (1, 3)
+    assert (crossed.bytes_up, crossed.bytes_down) == (size, size + 16 * candidates)
+
+
+@pytest.mark.parametrize("least", [-0.5, np.nan])
+def test_the_smallest_det_F_and_its_cell_are_those_of_the_host(
+    least: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found in few pieces; a node that is moved across its cell, or to nowhere, is found."""
+    monkeypatch.setattr(body, "PIECES", 7)
+    worst = []
+    for backend in ("cpu", "simulated"):
+        run = start(replace(bent(2), backend=backend))
+        space = run.spaces[-1]
+        run.mechanics.u.array[space.nodes[5, 13]] = least
+        vectors = run.mechanics.u.ceed, run.mechanics.R.ceed
+        worst.append(run.body.add_residual(space, *vectors))
+    assert worst[1] == (pytest.approx(worst[0][0], rel=1e-12), worst[0][1])
+    assert worst[0][1] == 5
 
 
 @pytest.mark.parametrize("method", ["gmres", "bcgs", "preonly"])

@@ -19,6 +19,7 @@ extern "C" __global__ __launch_bounds__(THREADS) void apply(PARAMETERS) {
 
   GROUPS(first, num_elements) {
     const int num_here = elements_here(num_elements, first);
+    ask_for_state(elements, first, num_here);
     geometry_of(elements, first, num_here, work);
     EACH(t, 3 * N * N) {
       const int e = t / (3 * N * N), line = t % (3 * N * N), c = line % 3;

@@ -155,8 +155,50 @@ INLINE void qdata_at(const Elements &elements, long long element, int q, const s
 static __device__ constexpr int input_sizes[] = {INPUTS 0}, output_sizes[] = {OUTPUTS 0};
 enum { num_inputs = sizeof input_sizes / sizeof(int) - 1, num_outputs = sizeof output_sizes / sizeof(int) - 1 };
 
-/* The QFunction at point q of an element.  All its arrays have constant places, so that they become
- * registers. */
+/* What the QFunction reads beside gradient and qdata, from the k-th array on.  Templates, so that all
+ * places are constants wherever compilers leave off unrolling. */
+template <int k>
+INLINE void read_inputs(const Elements &elements, long long element, int q, const real **in, real *memory) {
+  if constexpr (k < num_inputs) {
+    constexpr int size = input_sizes[k];
+    const long long place = element * size * POINTS + q;
+    UNROLL for (int c = 0; c < size; c++) {
+      if constexpr (k == STATE_INPUT) memory[c] = elements.rest[c] + ((const float *)elements.inputs[k])[place + c * POINTS];
+      else memory[c] = ((const real *)elements.inputs[k])[place + c * POINTS];
+    }
+    in[k] = memory;
+    read_inputs<k + 1>(elements, element, q, in, memory + size);
+  }
+}
+
+/* What it has written beside the gradient, as far as that is kept. */
+template <int k>
+INLINE void write_outputs(const Elements &elements, long long element, int q, const real *written) {
+  if constexpr (k < NUM_KEPT) {
+    constexpr int size = output_sizes[k];
+    const long long place = element * size * POINTS + q;
+    UNROLL for (int c = 0; c < size; c++) {
+      if constexpr (k == STATE_OUTPUT) ((float *)elements.outputs[k])[place + c * POINTS] = (float)(written[c] - elements.rest[c]);
+      else ((real *)elements.outputs[k])[place + c * POINTS] = written[c];
+    }
+    write_outputs<k + 1>(elements, element, q, written + size);
+  }
+}
+
+/* Bring the state of elements nearer, whose points will ask for it. */
+INLINE void ask_for_state(const Elements &elements, long long first, int num_here) {
+#if defined(__CUDA_ARCH__) && STATE_INPUT >= 0
+  constexpr int LINE = 128, SIZE = input_sizes[STATE_INPUT] * POINTS * (int)sizeof(float);
+  const char *state = (const char *)elements.inputs[STATE_INPUT] + first * SIZE;
+  for (int place = threadIdx.x * LINE; place < num_here * SIZE; place += THREADS * LINE)
+    asm volatile("prefetch.L2 [%0];" ::"l"(state + place));
+#else
+  (void)elements, (void)first, (void)num_here;
+#endif
+}
+
+/* The QFunction at point q of an element.  All numbers of its arrays have constant places, so that they
+ * lie in registers. */
 INLINE void at_point(const Elements &elements, const real (&qdata)[10], long long element, int q,
                      const real (&gradient)[9], real (&result)[9]) {
   real read[NUM_READ + 1], written[NUM_WRITTEN + 1], context[NUM_CONTEXT + 1];
@@ -165,27 +207,12 @@ INLINE void at_point(const Elements &elements, const real (&qdata)[10], long lon
   in[0] = gradient;
   in[1] = qdata;
   out[0] = result;
-  real *next = read;
-  UNROLL for (int k = 0; k < num_inputs; k++) {
-    const int size = input_sizes[k];
-    const long long place = element * size * POINTS + q;
-    in[2 + k] = next;
-    UNROLL for (int c = 0; c < size; c++)
-      *next++ = k == STATE_INPUT ? elements.rest[c] + ((const float *)elements.inputs[k])[place + c * POINTS]
-                                 : ((const real *)elements.inputs[k])[place + c * POINTS];
-  }
-  next = written;
-  UNROLL for (int k = 0; k < num_outputs; next += output_sizes[k++]) out[1 + k] = next;
+  read_inputs<0>(elements, element, q, in + 2, read);
+  int size = 0;
+  UNROLL for (int k = 0; k < num_outputs; size += output_sizes[k++]) out[1 + k] = written + size;
   UNROLL for (int k = 0; k < NUM_CONTEXT; k++) context[k] = elements.context[k];
   FUNCTION(context, 1, in, out);
-  UNROLL for (int k = 0; k < NUM_KEPT; k++) {
-    const int size = output_sizes[k];
-    const long long place = element * size * POINTS + q;
-    UNROLL for (int c = 0; c < size; c++) {
-      if (k == STATE_OUTPUT) ((float *)elements.outputs[k])[place + c * POINTS] = (float)(out[1 + k][c] - elements.rest[c]);
-      else ((real *)elements.outputs[k])[place + c * POINTS] = out[1 + k][c];
-    }
-  }
+  write_outputs<0>(elements, element, q, written);
 }
 
 /* One column of the 9 x 9 matrix of the Jacobian at a point. */
