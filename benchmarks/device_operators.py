@@ -22,7 +22,7 @@ from elastane.materials import find_model
 from elastane.meshes.lagrange import gauss_lobatto
 from elastane.solver.device import open_device
 from elastane.solver.device.base import Device, DeviceArray
-from elastane.solver.device.cupy_device import OPTIONS, versions
+from elastane.solver.device.cupy_device import OPTIONS, find_cupy
 from elastane.solver.device.elements import DeviceFunction, to_device_layout
 from elastane.solver.fused.kernel import state_at_rest
 from elastane.solver.fused.source import Kernel
@@ -194,6 +194,17 @@ def described(device: Device) -> Row:
     if device.name != "simulated":
         told |= {"versions": versions(device.name), "flags": " ".join(OPTIONS)}
     return told
+
+
+def versions(name: str) -> dict[str, str]:
+    """Return what CuPy says of itself, the driver, the runtime and the compiler of kernels."""
+    cuda = find_cupy(name).cuda
+    numbers = {
+        "driver": cuda.runtime.driverGetVersion(),
+        "runtime": cuda.runtime.runtimeGetVersion(),
+        "hipRTC" if name == "hip" else "NVRTC": ".".join(map(str, cuda.nvrtc.getVersion())),
+    }
+    return {"CuPy": find_cupy(name).__version__} | {key: f"{n}" for key, n in numbers.items()}
 
 
 def check(
