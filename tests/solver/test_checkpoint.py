@@ -136,6 +136,20 @@ def test_resumed_solve_ends_with_the_same_energy(
     )
 
 
+@pytest.mark.parametrize("backends", [("simulated", "cpu"), ("cpu", "simulated")])
+def test_a_solve_goes_on_where_another_device_left_it(
+    backends: tuple[str, str], energies: dict[str, float], tmp_path: Path
+) -> None:
+    """What materials remember and the parameters that vary go to the device and come back."""
+    kind, count = ENDS["relaxing"]
+    asking = Asking(kind=kind, count=count)
+    assert go_on("relaxing", tmp_path, asking, backend=backends[0]).resumable
+    report = go_on("relaxing", tmp_path, backend=backends[1])
+    assert report.status == "converged"
+    assert report.resumed_from > 0.0
+    assert report.steps[-1].strain_energy == pytest.approx(energies["relaxing"], rel=SAME_ENERGY)
+
+
 @pytest.mark.mpi
 def test_resumed_solve_ends_with_the_same_energy_on_other_numbers_of_ranks(
     run_ranks: Callable[..., str], energies: dict[str, float], tmp_path: Path
