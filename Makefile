@@ -6,7 +6,7 @@ BIN := $(or $(ELASTANE_VENV),.venv)/bin
 LAYERS := solver materials meshes jobs benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long check types format clean
+.PHONY: help setup demo test test-long test-gpu check types format clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*##/ { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,12 @@ test: setup  ## run all tests but the long ones
 
 test-long: setup  ## run the tests that take minutes each
 	"$(BIN)/python" -m pytest -m long
+
+GPU ?= cuda
+test-gpu: setup  ## run the tests and benchmarks of GPUs; GPU=hip for those of AMD
+	ELASTANE_GPU_BACKEND=$(GPU) "$(BIN)/python" -m pytest tests/gpu
+	"$(BIN)/elastane" bench operator --backend $(GPU)
+	"$(BIN)/elastane" bench solve --backend $(GPU)
 
 check: setup  ## format, lint, layers and types; changes nothing
 	"$(BIN)/ruff" format --check .

@@ -25,9 +25,10 @@ from typing import Any
 from mpi4py import MPI
 from petsc4py import PETSc
 
-from elastane.benchmarks import pictures
+from elastane.benchmarks import device_solves, pictures
 from elastane.benchmarks.assembled import solve_assembled
 from elastane.benchmarks.machine import (
+    add_backend_argument,
     add_common_arguments,
     pin,
     resident_bytes,
@@ -126,12 +127,18 @@ def main() -> int:
     parser.add_argument("--repeats", type=int, default=3, help="of each solve")
     parser.add_argument("--only", default="", help="problems with this text in their names")
     parser.add_argument("--limit", type=float, default=600.0, help="seconds of one problem")
+    parser.add_argument(
+        "--extents", type=int, nargs="+", default=[2, 4], help="unit cells of the shell on a device"
+    )
+    add_backend_argument(parser)
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--item", type=int, help=argparse.SUPPRESS)
     add_common_arguments(parser)
     options = parser.parse_args()
     if options.quick:
         options.repeats = 1
+    if options.backend != "cpu":
+        return device_solves.main(options)
     work = list(items(options.quick))
     if options.measure:
         pin(options.core)

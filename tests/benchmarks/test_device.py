@@ -32,6 +32,20 @@ def test_operators_of_a_simulated_device_have_no_times(tmp_path: Path) -> None:
         assert min(row[f"{what}_per_unknown"] for what in ("bytes", "shared_bytes", "flops")) > 0
 
 
+def test_a_load_step_of_a_simulated_device_has_no_times(tmp_path: Path) -> None:
+    said = subprocess.run(
+        [sys.executable, "-m", "elastane.jobs.cli", "bench", "solve", "--quick",
+         "--backend", "simulated", "-o", str(tmp_path)],
+        check=True, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+    assert "Times of a simulated device mean nothing" in said
+    (row,) = json.loads((tmp_path / "solve-simulated.json").read_text(encoding="utf-8"))["solves"]
+    assert not {"rate", "seconds", "setup_share"} & set(row)
+    assert row["krylov_iterations"]
+    # Two inner products, and the coarse problem there and back.
+    assert 0 < row["bytes_in_krylov_per_iteration"] < row["unknowns"]
+
+
 @pytest.mark.parametrize(("degree", "cells"), [(1, 3), (3, 2)])
 def test_a_lattice_is_the_cube_with_other_numbers(degree: int, cells: int) -> None:
     lattice, cube = Lattice(degree, cells), Cube(degree, cells)
