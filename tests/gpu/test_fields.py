@@ -9,6 +9,7 @@ import pytest
 from elastane.meshes.annulus import Annulus
 from elastane.meshes.box import Box
 from elastane.meshes.schwarz import SchwarzP
+from elastane.solver.boundary import BoundaryCondition
 from elastane.solver.problem import LinearSettings, Problem
 from tests.verification.cases import (
     Solved,
@@ -27,21 +28,21 @@ TOLERANCE = 1e-10
 
 
 def bent_cube(degree: int, cells: int, linear_rtol: float = 1e-3) -> Problem:
-    loads = [clamp("x-min"), traction("x-max", 0.0, 0.0, -0.1)]
+    loads: list[BoundaryCondition] = [clamp("x-min"), traction("x-max", 0.0, 0.0, -0.1)]
     linear = LinearSettings(rtol=linear_rtol)
     return problem(Box(cells=(cells, cells, cells)), degree, loads, linear=linear)
 
 
 def schwarz_shell(degree: int) -> Problem:
     """Return a shell of one unit cell, compressed."""
-    loads = [clamp("x-min"), traction("x-max", -0.02, 0.0, 0.0)]
+    loads: list[BoundaryCondition] = [clamp("x-min"), traction("x-max", -0.02, 0.0, 0.0)]
     body = SchwarzP(extent=(1, 1, 1), thickness=0.2, refine=1, layers=1)
     return problem(body, degree, loads)
 
 
 def pressed_ring() -> Problem:
     """Return a quarter of a ring under a follower pressure, which is not symmetric."""
-    supports = [
+    supports: list[BoundaryCondition] = [
         displacement("theta-min", None, 0, None),
         displacement("theta-max", 0, None, None),
         displacement("z-min", None, None, 0),
