@@ -17,8 +17,9 @@ LOGS=build/setup
 POLICY=${ELASTANE_POLICY:-/usr/sbin/policy-rc.d} # forbids packages to start their daemons
 
 PACKAGES=(build-essential libopenmpi-dev openmpi-bin libhypre-dev libopenblas-dev libptscotch-dev)
-# For tests on a real scheduler and of pages; apart from the others, on which PETSc's wheels depend.
-TEST_PACKAGES=(slurm-wlm munge chromium)
+# For tests on a real scheduler, of pages and of kernels for AMD's GPUs; apart from the others, on
+# which PETSc's wheels depend.
+TEST_PACKAGES=(slurm-wlm munge chromium clang-19 rocm-device-libs)
 PETSC_VERSION=3.21.6 # the newest that takes Debian 12's hypre 2.26
 PETSC_OPTIONS="--with-debugging=0 --with-fc=0 --with-x=0
     --with-hypre=1 --with-hypre-include=/usr/include/hypre --with-hypre-lib=-lHYPRE
