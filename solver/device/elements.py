@@ -17,6 +17,7 @@ from elastane.solver.device.source import (
     device_source,
     fast_diagonal_schedule,
     fast_diagonal_text,
+    operations,
     shared_traffic,
     transfer_schedule,
     transfer_text,
@@ -109,7 +110,7 @@ class DeviceFunction:
     @property
     def flops(self) -> int:
         """Return the floating-point operations of one call."""
-        return self.num_elements * self.kernel.flops
+        return self.num_elements * operations(self.kernel)
 
     @property
     def bytes(self) -> int:

@@ -6,13 +6,21 @@ They are the twins of the C of `elastane.solver.fused`, made from the same `Kern
 matrices, QFunctions and stored state.  A block works on some elements at a time by phases with a
 barrier after each; how, `kernels/lines.h` tells.
 
-What a tangent apply of degree p with p + 1 points per direction moves and computes in double
-precision for each unknown, of a neo-Hookean solid with trilinear geometry that is recomputed, and
-what that allows on a GPU with 4.8 TB/s of memory, 132 multiprocessors that move 128 bytes of shared
-memory a cycle at 1.8 GHz, and 34 TFlop/s, if half of the operations are fused in pairs (counted and
-computed; nothing here was measured):
+For each unknown, a tangent apply of degree p with p + 1 points per direction moves so many bytes
+of memory and of shared memory and does so many operations, in double precision, of a neo-Hookean
+solid on trilinear elements; a GPU with 4.8 TB/s of memory, 132 multiprocessors that move 128 bytes
+of shared memory in each of 1.8e9 cycles a second, and 34 TFlop/s, of which three quarters can be
+had where half of the multiplications have no addition to go with, then reaches no more than so many
+GDoF/s (counted, not measured):
 
-TABLE
+      degree   memory   shared     flop     memory   shared     flop
+           1      216     2016     1147         22       15       22
+           2       86      837      544         56       36       47
+           3       64      583      434         75       52       59
+           4       56      478      402         86       64       63
+
+Where numbers that are read at the same time lie in the same bank, shared memory takes longer: by
+the strides of apply.cu, 1.7, 1.5, 1.3 and 1.4 times for these degrees.
 """
 
 import math
@@ -23,7 +31,7 @@ from typing import Any
 import numpy as np
 
 from elastane.solver.fast_diagonal import RATIO
-from elastane.solver.fused.source import KINDS, Kernel, state_place, table
+from elastane.solver.fused.source import KINDS, Kernel, contraction, state_place, table
 from elastane.solver.transfer import nodal_interpolation
 
 FOLDER = Path(__file__).parent / "kernels"
@@ -217,6 +225,24 @@ def _derivatives_size(kernel: Kernel) -> int:
     if not kernel.schedule.recompute_geometry:
         return 0
     return 9 * q**2 if g == 2 else max(6 * g**2 * q, 9 * q**3)
+
+
+def operations(kernel: Kernel) -> int:
+    """Return the additions, subtractions and multiplications for one element.
+
+    They are those of CPUs, but the first of the sums along three directions serves two derivatives,
+    and quadrature data and state are made again for each column of the Jacobian at a point.
+    """
+    n, q, g = kernel.degree + 1, kernel.num_points_1d, kernel.geometry_degree + 1
+    count = kernel.flops
+    if kernel.kind == "state":
+        count -= 3 * contraction(n, n**2 * q)
+    if kernel.schedule.recompute_geometry and g != 2:
+        count -= 3 * contraction(g, g**2 * q)
+    if kernel.kind in ("diagonal", "matrices"):
+        inverse = 44 * kernel.schedule.recompute_geometry
+        count += 8 * (kernel.kernels.num_stored + inverse) * q**3
+    return count
 
 
 def shared_traffic(kernel: Kernel) -> int:

@@ -5,6 +5,7 @@ Both read the same arrays, so that differences are those of rounding: of sums in
 fused and of separate products, and of the logarithms of two libraries.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,14 +18,18 @@ from elastane.materials.kernels import Kernels, find_kernels
 from elastane.materials.maxwell import generalised_maxwell
 from elastane.materials.model import TIME_INCREMENT
 from elastane.meshes.lagrange import gauss_lobatto
+from elastane.solver.device import elements, source
 from elastane.solver.device.base import DeviceArray
 from elastane.solver.device.elements import (
     DeviceFunction,
+    FastDiagonalKernel,
+    TransferKernels,
     from_device_layout,
     to_device_layout,
 )
-from elastane.solver.device.simulated import SimulatedDevice
-from elastane.solver.device.source import Schedule
+from elastane.solver.device.simulated import ORDERS, SimulatedDevice
+from elastane.solver.device.source import Schedule, default_schedule, shared_traffic
+from elastane.solver.fast_diagonal import RATIO
 from elastane.solver.fused.kernel import (
     FusedFunction,
     from_blocks,
@@ -33,6 +38,7 @@ from elastane.solver.fused.kernel import (
     state_at_rest,
 )
 from elastane.solver.fused.source import STATE, Kernel
+from elastane.solver.transfer import nodal_interpolation
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
@@ -44,8 +50,7 @@ SINGLE = 2e-6
 
 #: Elements in a row that share faces.  Blocks of two leave one for the last.
 NUM_ELEMENTS = 5
-#: Fewer threads than tasks, so that, and no multiple of any number of
-#: tasks.
+#: Fewer threads than tasks, which take several in turn, and a divisor of no number of tasks.
 NARROW = Schedule(elements=2, threads=37)
 
 #: A material that remembers: of two branches, within a time step.
@@ -86,15 +91,13 @@ class Case:
     @property
     def material(self) -> tuple[Kernels, Floats]:
         """Return the kernels and their parameters, those of the first example."""
+        given: Mapping[str, Any]
         if self.model == "maxwell":
-            model, given, options = (
-                generalised_maxwell(find_model("neo-hookean")),
-                MAXWELL,
-                RELAXING,
-            )
+            model, options = generalised_maxwell(find_model("neo-hookean")), RELAXING
+            given = MAXWELL
         else:
-            model = find_model(self.model)
-            given, options = model.examples[0], {}
+            model, options = find_model(self.model), {}
+            given = model.examples[0]
         arrays = {name: np.asarray(value) for name, value in given.items()}
         kernels = find_kernels(model, {**options, **model.sizes_of(arrays)})
         values = model.resolve(arrays, options)
@@ -302,3 +305,208 @@ def test_kernels_are_those_of_cpus(case: Case) -> None:
     if residual.kernels.num_stored:
         elsewhere = case.kernel("state", points=3 if case.points == 2 else 2)
         assert_alike(body.both(elsewhere, body.arrays(elsewhere), body.u, 0), SINGLE)
+
+
+#: Twice as many elements as a block takes, and one more; more threads than tasks.
+WIDE = Case("neo-hookean", 1, 2, schedule=Schedule(elements=2, threads=32))
+
+
+@pytest.mark.parametrize("kind", ["residual", "diagonal", "matrices"])
+def test_results_do_not_depend_on_the_order_of_threads(kind: str) -> None:
+    """But for rounding of sums at nodes that elements share."""
+    body, kernel = Body(WIDE), WIDE.kernel(kind)
+    arrays = body.arrays(kernel)
+    if any(name == STATE for name, _ in kernel.inputs):
+        arrays[STATE] = np.zeros((NUM_ELEMENTS, 8, kernel.kernels.num_stored), np.float32)
+    start = np.zeros(NUM_ELEMENTS * 24 * 24 if kind == "matrices" else body.u.size)
+    results = [body.on_device(kernel, arrays, body.u, start, order) for order in ORDERS]
+    for other in results[1:]:
+        assert_alike([results[0], other], 1e-15)
+
+
+def test_every_barrier_of_an_apply_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without it, some order of threads reads what is not written yet; the last is for others."""
+    case = replace(WIDE, model="linear")  # whose text compiles in no time
+    body, kernel = Body(case), case.kernel("jacobian")
+    arrays = body.arrays(kernel)
+    start = np.zeros(body.u.size)
+    expected = body.on_device(kernel, arrays, body.u, start, "forwards")["v"]
+    text = source.device_source(kernel, case.schedule)
+    head, apply = text.split("void apply(")
+    phases = apply.split("__syncthreads();")
+    assert len(phases) == 10
+    for missing in range(8):
+        joined = [phases[0]]
+        for k, phase in enumerate(phases[1:]):
+            joined.append(("" if k == missing else "__syncthreads();") + phase)
+        without = f"{head}void apply({''.join(joined)}"
+        monkeypatch.setattr(elements, "device_source", lambda *_, text=without: text)
+        results = [body.on_device(kernel, arrays, body.u, start, order)["v"] for order in ORDERS]
+        assert not all(np.allclose(v, expected, rtol=1e-9, atol=1e-12) for v in results), missing
+
+
+#: Numbers that count what is done with them, in registers and in shared memory.
+COUNTING = """
+static long long operations, reads, writes;
+struct real {
+  double value;
+  real() = default;
+  constexpr real(double v) : value(v) {}
+  explicit operator float() const { return (float)value; }
+};
+static real operator+(real a, real b) { return operations++, real(a.value + b.value); }
+static real operator-(real a, real b) { return operations++, real(a.value - b.value); }
+static real operator*(real a, real b) { return operations++, real(a.value * b.value); }
+static real operator/(real a, real b) { return real(a.value / b.value); }
+static real operator-(real a) { return real(-a.value); }
+static real &operator+=(real &a, real b) { return a = a + b; }
+static void atomicAdd(real *place, real value) { *place += value; }
+"""
+COUNTING_SHARED = """
+struct shared_real {
+  real number;
+  operator real() const { return reads++, number; }
+  shared_real &operator=(real value) { return writes++, number = value, *this; }
+};
+"""
+READOUT = """
+extern "C" __global__ void counted(double *counts) {
+  counts[0] = operations, counts[1] = reads + writes;
+}
+"""
+
+#: Kind, degree, points, degree of the element maps, whether they are recomputed.
+COUNTED = [
+    ("residual", 1, 2, 1, True),
+    ("jacobian", 2, 3, 1, True),
+    ("jacobian", 3, 5, 2, True),
+    ("jacobian", 3, 2, 2, False),
+    ("state", 3, 2, 1, True),
+    ("diagonal", 2, 4, 1, True),
+    ("matrices", 1, 2, 2, True),
+]
+
+
+@pytest.mark.parametrize(("kind", "degree", "points", "geometry", "recompute"), COUNTED)
+def test_operations_and_shared_memory_are_those_of_the_text(
+    kind: str,
+    degree: int,
+    points: int,
+    geometry: int,
+    recompute: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of a material without logarithms, whose C has no operations beside those of its formulas."""
+    case = Case("saint-venant-kirchhoff", degree, points, geometry, recompute)
+    body, kernel, device = Body(case), case.kernel(kind), SimulatedDevice()
+    text = source.device_source(kernel, case.schedule) + READOUT
+    text = text.replace("typedef double real;", COUNTING)
+    text = text.replace("typedef real shared_real;", COUNTING_SHARED)
+    monkeypatch.setattr(elements, "device_source", lambda *_: text)
+    arrays = body.arrays(kernel)
+    if any(name == STATE for name, _ in kernel.inputs):
+        shape = NUM_ELEMENTS, points**3, kernel.kernels.num_stored
+        arrays[STATE] = np.zeros(shape, np.float32)
+    function, _ = body.bound(device, kernel, arrays)
+    v = device.zeros(max(body.u.size, NUM_ELEMENTS * 24 * 24), np.float64)
+    function(device.upload(body.u), v)
+    counts = device.zeros(2, np.float64)
+    device.module(text, kernel.name).function("counted").launch(1, 1, counts)
+    operations, moved = device.download(counts)
+    assert operations == function.flops
+    assert 8 * moved == function.shared_bytes
+
+
+#: Degree: bytes of memory, bytes of shared memory and operations for each unknown.
+COSTS = {1: (216, 2016, 1147), 2: (86, 837, 544), 3: (64, 583, 434), 4: (56, 478, 402)}
+
+
+@pytest.mark.parametrize("degree", COSTS)
+def test_costs_of_the_tangent_are_those_of_the_docs(degree: int) -> None:
+    """Vectors are read once and added to once; the table in the module says the same."""
+    case = Case("neo-hookean", degree, degree + 1)
+    kernel, unknowns = case.kernel("jacobian"), 3 * degree**3
+    costs = (
+        kernel.bytes / unknowns + 3 * 8,
+        8 * shared_traffic(kernel) / unknowns,
+        kernel.flops / unknowns,
+    )
+    assert tuple(round(cost) for cost in costs) == COSTS[degree]
+    row = " ".join(f"{number:>8}" for number in (degree, *COSTS[degree]))
+    assert source.__doc__ is not None
+    assert row in source.__doc__
+
+
+@pytest.mark.parametrize("degree", range(1, 9))
+@pytest.mark.parametrize("kind", ["residual", "state", "diagonal"])
+@pytest.mark.parametrize("single", [True, False])
+def test_default_schedules_are_for_any_gpu(kind: str, degree: int, single: bool) -> None:
+    kernel = Case("neo-hookean", degree, degree + 1, single=single).kernel(kind)
+    schedule = default_schedule(kernel)
+    assert schedule.threads % 64 == 0
+    assert schedule.threads <= 256
+    if schedule.in_shared:
+        work = schedule.elements * source.work_size(kernel) * kernel.dtype.itemsize
+        assert work <= 48 * 1024
+
+
+@pytest.mark.parametrize("degree", [2, 3, 4])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_fast_diagonalisation_solves_each_element(degree: int, dtype: type) -> None:
+    n, random, device = degree + 1, np.random.default_rng(3), SimulatedDevice("shuffled")
+    nodes = row_of_elements(degree)
+    modes = random.standard_normal((NUM_ELEMENTS, 3, n, n))
+    eigenvalues = random.uniform(1.0, 2.0, (NUM_ELEMENTS, 3, n))
+    axes = random.standard_normal((NUM_ELEMENTS, 3, 3))
+    s, y = random.standard_normal((2, nodes.max() + 1, 3))
+    local = np.einsum("eac,ekjia->ekjic", axes, s[nodes].reshape(-1, n, n, n, 3))
+    t1, t2, t3 = modes.transpose(1, 0, 2, 3)
+    local = np.einsum("ekm,ejl,eih,ekjic->emlhc", t3, t2, t1, local)
+    ratios = np.where(np.eye(3, dtype=bool), RATIO, 1.0)  # [component, direction]
+    l1, l2, l3 = eigenvalues.transpose(1, 0, 2)
+    local /= (
+        np.einsum("c,em->emc", ratios[:, 2], l3)[:, :, None, None]
+        + np.einsum("c,el->elc", ratios[:, 1], l2)[:, None, :, None]
+        + np.einsum("c,eh->ehc", ratios[:, 0], l1)[:, None, None]
+    )
+    local = np.einsum("ekm,ejl,eih,emlhc->ekjic", t3, t2, t1, local)
+    expected = y.copy()
+    np.add.at(expected, nodes, np.einsum("eac,ekjic->ekjia", axes, local).reshape(-1, n**3, 3))
+    offsets = device.upload((3 * nodes).astype(np.int32))
+    there = [device.upload(values.astype(dtype)) for values in (modes, eigenvalues, axes, s, y)]
+    FastDiagonalKernel(device, degree, offsets, *there[:3])(*there[3:])
+    error = np.abs(device.download(there[4]) - expected).max() / np.abs(expected).max()
+    assert error < (DOUBLE if dtype is np.float64 else SINGLE)
+
+
+@pytest.mark.parametrize(("coarse", "fine"), [(1, 2), (2, 4), (3, 2)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_transfers_are_interpolation_and_its_transpose(coarse: int, fine: int, dtype: type) -> None:
+    random, device = np.random.default_rng(3), SimulatedDevice("shuffled")
+    numbers = [row_of_elements(degree) for degree in (coarse, fine)]
+    x, b = random.standard_normal((2, numbers[0].max() + 1, 3))
+    r = random.standard_normal((numbers[1].max() + 1, 3))
+    matrix = nodal_interpolation(coarse, fine)
+    P = np.kron(np.kron(matrix, matrix), matrix)
+    y, expected = np.empty_like(r), b.copy()
+    y[numbers[1]] = P @ x[numbers[0]]
+    np.add.at(expected, numbers[0], P.T @ r[numbers[1]])
+    tolerance = DOUBLE if dtype is np.float64 else SINGLE
+    nodes = [device.upload(values.astype(np.int32)) for values in numbers]
+    kernels = TransferKernels(device, coarse, fine, np.dtype(dtype), *nodes)
+    there = [device.upload(values.astype(dtype)) for values in (x, r, b, r)]
+    kernels.prolong(there[0], there[3])
+    if coarse < fine:  # else elements do not agree on the nodes that they share
+        assert np.abs(device.download(there[3]) - y).max() < tolerance * np.abs(y).max()
+    kernels.restrict_add(there[1], there[2])
+    error = np.abs(device.download(there[2]) - expected).max()
+    assert error < tolerance * np.abs(expected).max()
+
+
+def test_layouts_of_devices_have_places_side_by_side() -> None:
+    values = np.arange(24.0).reshape(2, 4, 3)
+    there = to_device_layout(values)
+    assert there.shape == (2, 3, 4)
+    assert there.flags.c_contiguous
+    assert there[1, 2, 3] == values[1, 3, 2]
+    np.testing.assert_array_equal(from_device_layout(there), values)

@@ -39,12 +39,13 @@ INLINE void contract_pairs(int direction, shared_real *line, int step) {
   contract_pair<1, 2>(direction, line, step);
 }
 
+/* The first pair begins the sum. */
 template <int a, int b>
 INLINE void add_pair(const shared_real *line, int step, real (&sum)[NODES_1D]) {
   real in[POINTS_1D], out[NODES_1D];
   read_line(line + (a + 3 * b) * SIDE * SIDE * SIDE, step, in);
   contract(product_along<a, b>(2), 1, NODES_1D, in, out);
-  UNROLL for (int i = 0; i < NODES_1D; i++) sum[i] += out[i];
+  UNROLL for (int i = 0; i < NODES_1D; i++) sum[i] = a == 0 && b == 0 ? out[i] : sum[i] + out[i];
 }
 
 extern "C" __global__ __launch_bounds__(THREADS) void diagonal(PARAMETERS) {
@@ -82,7 +83,7 @@ extern "C" __global__ __launch_bounds__(THREADS) void diagonal(PARAMETERS) {
         const int e = t / (N * N), ji = t % (N * N);
         const int *place = elements.offsets + (first + e) * NODES + ji;
         const shared_real *line = entries + e * WORK + ji / N * S + ji % N;
-        real sum[N] = {0};
+        real sum[N];
         add_pair<0, 0>(line, S * S, sum);
         add_pair<1, 1>(line, S * S, sum);
         add_pair<2, 2>(line, S * S, sum);
