@@ -63,7 +63,7 @@ def _begin_command(options: argparse.Namespace) -> int:
 
 
 def _beat_command(options: argparse.Namespace) -> int:
-    beat(RunFolder(options.run), options.generation, options.pid, os.getppid())
+    beat(RunFolder(options.run), options.generation, options.pid)
     return 0
 
 

@@ -61,25 +61,30 @@ class Heartbeat:
         return True
 
 
-def beat(folder: RunFolder, generation: int, pid: int, parent: int) -> None:
+def beat(folder: RunFolder, generation: int, pid: int) -> None:
     """Give signs of life while a process runs, and end it when it has lost the run.
 
     The run is lost when another attempt has taken it, or when the shell of this one is gone: then
-    nobody would be told how the process ends.
+    nobody would be told how the process ends.  The claim names the shell: the parent of this process
+    may be another one already.
 
     Args:
         folder: The run folder.
         generation: Of this attempt.
         pid: The process.
-        parent: The shell.
+
+    Raises:
+        OSError: If the claim cannot be read.
+        ValueError: If it is damaged.
     """
     identity = liveness.process(pid)
+    shell = claims.read_claim(folder, generation)
     heart = Heartbeat(folder, generation)
     tail = EventTail(folder.events)
     while identity is not None and liveness.is_alive(pid, identity):
         for event in tail.new_events():
             heart.note(event)
-        if os.getppid() != parent or not heart.beat():
+        if not liveness.is_alive(shell.pid, shell.process) or not heart.beat():
             _end_process(pid, identity)
             return
         time.sleep(POLL_SECONDS)

@@ -25,16 +25,16 @@ from elastane.jobs.job import Job
 from elastane.jobs.launchers import Launch, launch_worker
 from elastane.jobs.liveness import require_idle
 from elastane.jobs.material_verdicts import require_verdicts
-from elastane.jobs.paths import RunFolder, claim_run_folder, new_run_folder
+from elastane.jobs.paths import RunFolder, RunFolderError, claim_run_folder, new_run_folder
 from elastane.jobs.progress import Progress
 from elastane.jobs.provenance import write_provenance
 from elastane.jobs.result import (
     add_warnings,
+    create_text,
     empty_result,
     end_result,
     read_result,
     write_result,
-    write_text,
 )
 from elastane.jobs.states import EXIT_CODES, ExitCode, RunState, Status
 from elastane.jobs.status_file import RunStatus, write_status
@@ -94,7 +94,8 @@ def run_job(
     folder = (
         new_run_folder(job.name) if output is None else claim_run_folder(output, job.name, force)
     )
-    write_text(folder.job, job.effective_yaml())
+    if not create_text(folder.job, job.effective_yaml()):
+        raise RunFolderError(f"another command uses {folder.root} at this moment: name another")
     write_result(
         folder.result, empty_result(job.name, job.problem.degree, job.problem.backend, ranks)
     )

@@ -298,6 +298,15 @@ def test_a_step_that_has_lost_its_run_is_ended(folder: RunFolder, reason: str) -
         assert process.returncode == 130
 
 
+def test_a_step_whose_shell_died_before_the_first_beat_is_ended(folder: RunFolder) -> None:
+    dead, step = (subprocess.Popen(["sleep", "600"]) for _ in range(2))
+    generation = attempt.begin(folder, dead.pid, {})
+    dead.kill()
+    dead.wait()
+    heartbeat.beat(folder, generation, step.pid)
+    assert step.wait(120) == -signal.SIGTERM
+
+
 def test_a_full_disk_does_not_stop_the_heart(
     folder: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
