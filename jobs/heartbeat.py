@@ -65,8 +65,8 @@ def beat(folder: RunFolder, generation: int, pid: int) -> None:
     """Give signs of life while a process runs, and end it when it has lost the run.
 
     The run is lost when another attempt has taken it, or when the shell of this one is gone: then
-    nobody would be told how the process ends.  The claim names the shell: the parent of this process
-    may be another one already.
+    nobody would be told how the process ends.  The claim names the shell: this process may have
+    another parent already.
 
     Args:
         folder: The run folder.
