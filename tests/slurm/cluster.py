@@ -134,12 +134,14 @@ class Cluster:
         )  # fmt: skip
         (self.root / "state").mkdir()
         for number in range(GPUS):
-            (self.root / f"gpu{number}").touch()
+            # SLURM tells jobs of none that is no device.
+            (self.root / f"gpu{number}").symlink_to("/dev/null")
         for folder in ("etc", *(f"etc.{node}" for node in NODES)):
             (self.root / folder).mkdir()
             (self.root / folder / "slurm.conf").write_text(text)
             (self.root / folder / "gres.conf").write_text(
-                f"NodeName=n[1-{len(NODES)}] Name=gpu File={self.root}/gpu[0-{GPUS - 1}]\n"
+                f"NodeName=n[1-{len(NODES)}] Name=gpu File={self.root}/gpu[0-{GPUS - 1}] "
+                "Flags=nvidia_gpu_env\n"
             )
         for node in NODES:  # two nodes on one host must not share PMIx's sockets
             (self.root / f"pmix.{node}").mkdir()
