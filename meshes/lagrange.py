@@ -76,6 +76,14 @@ def differentiation(nodes: Floats, points: Floats) -> Floats:
     return interpolation(nodes, points) @ at_nodes
 
 
+def nodal_interpolation(coarse: int, fine: int) -> Floats:
+    """Return the values at the nodes of one degree of the nodal basis of another one."""
+    matrix = interpolation(*(gauss_lobatto(degree + 1)[0] for degree in (coarse, fine)))
+    # A corner takes the value of the corner exactly: nothing leaks from facets with supports.
+    matrix[np.abs(matrix) < 1e-14] = 0.0
+    return matrix
+
+
 def _barycentric_weights(nodes: Floats) -> Floats:
     distance = nodes[:, None] - nodes[None, :]
     np.fill_diagonal(distance, 1.0)

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from elastane.meshes.lagrange import gauss_lobatto, interpolation
+from elastane.meshes.lagrange import nodal_interpolation
 from elastane.solver.exchange import Exchange
 from elastane.solver.fused.schedule import VECTOR_BYTES
 from elastane.solver.log import logged
@@ -111,14 +111,6 @@ class SameSpace:
     def prolong(self, x: Vector, y: Vector) -> None:
         """Copy x to y."""
         self._memory.copy(x, y)
-
-
-def nodal_interpolation(coarse: int, fine: int) -> NDArray[np.float64]:
-    """Return the values at the nodes of one degree of the nodal basis of another one."""
-    matrix = interpolation(*(gauss_lobatto(degree + 1)[0] for degree in (coarse, fine)))
-    # A corner takes the value of the corner exactly: nothing leaks from facets with supports.
-    matrix[np.abs(matrix) < 1e-14] = 0.0
-    return matrix
 
 
 def _inverse_multiplicity(space: Space, exchange: Exchange) -> NDArray[Any]:

@@ -129,6 +129,7 @@ class FastDiagonalKernel:
     Args:
         device: The device.
         degree: Degree of the elements.
+        ratio: Stiffness against stretch over that against shear.
         offsets: As of `DeviceFunction`.
         modes: [element][direction][node][mode].
         eigenvalues: [element][direction][mode].
@@ -139,6 +140,7 @@ class FastDiagonalKernel:
         self,
         device: Device,
         degree: int,
+        ratio: float,
         offsets: DeviceArray,
         modes: DeviceArray,
         eigenvalues: DeviceArray,
@@ -153,7 +155,7 @@ class FastDiagonalKernel:
         schedule = fast_diagonal_schedule(degree, dtype)
         self._launch = schedule.blocks(num_elements), schedule.threads
         self._arguments = num_elements, offsets, modes, eigenvalues, axes
-        module = device.module(fast_diagonal_text(degree, dtype), f"fast-diagonal-p{degree}")
+        module = device.module(fast_diagonal_text(degree, dtype, ratio), f"fast-diagonal-p{degree}")
         self._function = module.function("fast_diagonal")
 
     def __call__(self, s: DeviceArray, y: DeviceArray) -> None:

@@ -10,7 +10,7 @@ from elastane.solver.assembled import operator_pattern, operator_values
 from elastane.solver.ceed import Ceed
 from elastane.solver.device.elements import FastDiagonalKernel, TransferKernels
 from elastane.solver.device.memory import DeviceMemory
-from elastane.solver.fast_diagonal import FastDiagonal
+from elastane.solver.fast_diagonal import RATIO, FastDiagonal
 from elastane.solver.memory import Memory, Vector
 from elastane.solver.space import Space
 from elastane.solver.surfaces import PressureLoad
@@ -25,7 +25,7 @@ class DeviceFastDiagonal(FastDiagonal):
     def _bind(self, space: Space, blocks: list[Vector]) -> Callable[[Vector, Vector], None]:
         memory = self._memory
         assert isinstance(memory, DeviceMemory)
-        return FastDiagonalKernel(memory.device, space.degree, *blocks)
+        return FastDiagonalKernel(memory.device, space.degree, RATIO, *blocks)
 
 
 class DeviceInterpolation(Interpolation):

@@ -30,9 +30,8 @@ from typing import Any
 
 import numpy as np
 
-from elastane.solver.fast_diagonal import RATIO
+from elastane.meshes.lagrange import nodal_interpolation
 from elastane.solver.fused.source import KINDS, Kernel, contraction, state_place, table
-from elastane.solver.transfer import nodal_interpolation
 
 FOLDER = Path(__file__).parent / "kernels"
 
@@ -161,12 +160,18 @@ def fast_diagonal_schedule(degree: int, dtype: np.dtype[Any]) -> Schedule:
     return schedule_for(n**2, dtype.itemsize * 3 * n**3)
 
 
-def fast_diagonal_text(degree: int, dtype: np.dtype[Any]) -> str:
-    """Return the text of fast_diagonal(num_elements, offsets, modes, eigenvalues, axes, s, y)."""
+def fast_diagonal_text(degree: int, dtype: np.dtype[Any], ratio: float) -> str:
+    """Return the text of fast_diagonal(num_elements, offsets, modes, eigenvalues, axes, s, y).
+
+    Args:
+        degree: Degree of the elements.
+        dtype: Type of the numbers.
+        ratio: Stiffness against stretch over that against shear, see `fast_diagonal.py`.
+    """
     return _text(
         dtype,
         fast_diagonal_schedule(degree, dtype),
-        {"NODES_1D": degree + 1, "RATIO": RATIO},
+        {"NODES_1D": degree + 1, "RATIO": ratio},
         _read("lines.h"),
         _read("fast_diagonal.cu"),
     )

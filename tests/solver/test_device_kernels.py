@@ -5,6 +5,8 @@ Both read the same arrays, so that differences are those of rounding: of sums in
 fused and of separate products, and of the logarithms of two libraries.
 """
 
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,7 +19,7 @@ from elastane.materials import find_model
 from elastane.materials.kernels import Kernels, find_kernels
 from elastane.materials.maxwell import generalised_maxwell
 from elastane.materials.model import TIME_INCREMENT
-from elastane.meshes.lagrange import gauss_lobatto
+from elastane.meshes.lagrange import gauss_lobatto, nodal_interpolation
 from elastane.solver.device import elements, source
 from elastane.solver.device.base import DeviceArray
 from elastane.solver.device.elements import (
@@ -29,7 +31,6 @@ from elastane.solver.device.elements import (
 )
 from elastane.solver.device.simulated import ORDERS, SimulatedDevice
 from elastane.solver.device.source import Schedule, default_schedule, shared_traffic
-from elastane.solver.fast_diagonal import RATIO
 from elastane.solver.fused.kernel import (
     FusedFunction,
     from_blocks,
@@ -38,7 +39,6 @@ from elastane.solver.fused.kernel import (
     state_at_rest,
 )
 from elastane.solver.fused.source import STATE, Kernel
-from elastane.solver.transfer import nodal_interpolation
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
@@ -47,6 +47,9 @@ Floats = NDArray[np.float64]
 DOUBLE = 1e-12
 #: The same of 6e-8; less is lost than might be, since signs of errors differ.
 SINGLE = 2e-6
+
+#: Of the stiffness of a brick against stretch over that against shear.
+RATIO = 2.5
 
 #: Elements in a row that share faces.  Blocks of two leave one for the last.
 NUM_ELEMENTS = 5
@@ -474,7 +477,7 @@ def test_fast_diagonalisation_solves_each_element(degree: int, dtype: type) -> N
     np.add.at(expected, nodes, np.einsum("eac,ekjic->ekjia", axes, local).reshape(-1, n**3, 3))
     offsets = device.upload((3 * nodes).astype(np.int32))
     there = [device.upload(values.astype(dtype)) for values in (modes, eigenvalues, axes, s, y)]
-    FastDiagonalKernel(device, degree, offsets, *there[:3])(*there[3:])
+    FastDiagonalKernel(device, degree, RATIO, offsets, *there[:3])(*there[3:])
     error = np.abs(device.download(there[4]) - expected).max() / np.abs(expected).max()
     assert error < (DOUBLE if dtype is np.float64 else SINGLE)
 
@@ -510,3 +513,16 @@ def test_layouts_of_devices_have_places_side_by_side() -> None:
     assert there.flags.c_contiguous
     assert there[1, 2, 3] == values[1, 3, 2]
     np.testing.assert_array_equal(from_device_layout(there), values)
+
+
+#: What a machine with a GPU and NumPy may lack.
+ABSENT = ("petsc4py", "mpi4py", "libceed")
+
+
+def test_kernels_need_no_solver_library() -> None:
+    """They can be tried and timed by themselves where there are NumPy and CuPy only."""
+    program = (
+        f"import sys; sys.modules.update(dict.fromkeys({ABSENT}))\n"
+        "import elastane.solver.device.elements, elastane.solver.fused.kernel"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
