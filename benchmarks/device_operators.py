@@ -4,22 +4,29 @@ The same cube, functions and kernels' numbers as in `operators`, by `DeviceFunct
 those of the device's own events, of several applies in a row; what a host adds is not in them.  In
 cache all that an apply reads fits into the device's cache; out of cache it is many times as much.
 A simulated device has no times: what it measures is that all of this works.
+
+Kernels alone run: NumPy, CuPy and a C compiler are enough where there is no PETSc and no MPI.
+
+    pip install --no-deps . && python -m elastane.benchmarks.device_operators --backend cuda
 """
 
 import argparse
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from elastane.benchmarks.device_limits import DeviceLimits, measure_device_limits
-from elastane.benchmarks.machine import spread, write_results
-from elastane.benchmarks.subjects import Cube, Floats, Solid, direction, fused
+from elastane.benchmarks.lattice import Lattice, Solid, direction, fused
+from elastane.benchmarks.machine import (
+    add_backend_argument,
+    add_common_arguments,
+    spread,
+    write_results,
+)
 from elastane.materials import find_model
-from elastane.meshes.lagrange import gauss_lobatto
 from elastane.solver.device import open_device
 from elastane.solver.device.base import Device, DeviceArray
 from elastane.solver.device.cupy_device import OPTIONS, find_cupy
@@ -43,42 +50,6 @@ SHORTEST_SECONDS = 5e-3
 DIFFERENCES = {("residual", False): 1e-12, ("jacobian", False): 1e-6, ("jacobian", True): 1e-4}
 
 
-class Lattice(Cube):
-    """A cube whose nodes are numbered along its axes: large ones are set up in no time."""
-
-    @cached_property
-    def nodes(self) -> NDArray[np.int64]:
-        """Return the node numbers of the elements, shape (num_elements, nodes)."""
-        return self._numbers(self.degree)
-
-    @cached_property
-    def X(self) -> Floats:
-        """Return the places of the nodes, shape (num_nodes, 3)."""
-        inner = (gauss_lobatto(self.degree + 1)[0][:-1] + 1.0) / 2.0
-        line = np.append(np.add.outer(np.arange(self.cells), inner).reshape(-1), self.cells)
-        z, y, x = np.meshgrid(line, line, line, indexing="ij")
-        return np.stack([x, y, z], axis=-1).reshape(-1, 3) / self.cells
-
-    @property
-    def coordinates(self) -> Floats:
-        """Return the nodes of the element maps, shape (num_elements, 8, 3)."""
-        line = np.linspace(0.0, 1.0, self.cells + 1)
-        z, y, x = np.meshgrid(line, line, line, indexing="ij")
-        return np.stack([x, y, z], axis=-1).reshape(-1, 3)[self._numbers(1)]
-
-    def _numbers(self, degree: int) -> NDArray[np.int64]:
-        """Return the numbers of the nodes of a degree, the last axis the slowest."""
-        size = degree * self.cells + 1
-        along = np.add.outer(degree * np.arange(self.cells), np.arange(degree + 1))
-        z, y, x = (along * stride for stride in (size**2, size, 1))
-        numbers = (
-            z[:, None, None, :, None, None]
-            + y[None, :, None, None, :, None]
-            + x[None, None, :, None, None, :]
-        )
-        return numbers.reshape(self.cells**3, -1)
-
-
 @dataclass(frozen=True)
 class DeviceSubject:
     """A function of a cube on a device, which adds the function of `x` to `y`."""
@@ -89,7 +60,7 @@ class DeviceSubject:
 
     @classmethod
     def on(
-        cls, device: Device, cube: Cube, solid: Solid, function: str, *, single: bool
+        cls, device: Device, cube: Lattice, solid: Solid, function: str, *, single: bool
     ) -> "DeviceSubject":
         """Return a function, the Jacobian at the cube's displacement."""
 
@@ -141,8 +112,27 @@ class DeviceSubject:
         return self.function.bytes + 3 * self.x.nbytes
 
 
-def main(options: argparse.Namespace) -> int:
+def main() -> int:
+    """Measure as the arguments say."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[0])
+    add_operator_arguments(parser)
+    add_common_arguments(parser)
+    return run(parser.parse_args())
+
+
+def add_operator_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that operators of CPUs and devices take."""
+    parser.add_argument("--degrees", type=int, nargs="+", default=[1, 2, 3, 4])
+    parser.add_argument("--unknowns", type=int, help="out of cache, about")
+    parser.add_argument("--in-cache", type=int, help="unknowns, about")
+    parser.add_argument("--pairs", type=int, default=15, help="of applies, by turns")
+    add_backend_argument(parser)
+
+
+def run(options: argparse.Namespace) -> int:
     """Measure on a device; write the results."""
+    if options.quick:
+        options.degrees, options.pairs = [2], 3
     device = open_device(options.backend, 0)
     content = measure(device, options)
     write_results(f"operator-{device.name}", content, options.output)
@@ -208,7 +198,13 @@ def versions(name: str) -> dict[str, str]:
 
 
 def check(
-    device: Device, subject: DeviceSubject, cube: Cube, solid: Solid, function: str, *, single: bool
+    device: Device,
+    subject: DeviceSubject,
+    cube: Lattice,
+    solid: Solid,
+    function: str,
+    *,
+    single: bool,
 ) -> None:
     """Make sure that a device computes what kernels of CPUs do.
 
@@ -228,7 +224,9 @@ def check(
         )
 
 
-def counted(subject: DeviceSubject, cube: Cube, function: str, where: str, *, single: bool) -> Row:
+def counted(
+    subject: DeviceSubject, cube: Lattice, function: str, where: str, *, single: bool
+) -> Row:
     """Return what an apply moves and computes, and how it is launched."""
     unknowns, call = cube.unknowns, subject.function
     return {
@@ -317,3 +315,7 @@ def _lines(content: dict[str, Any]) -> Iterator[str]:
             f"| {row['shared_bytes_per_unknown']:.0f} | {row['flops_per_unknown']:.0f} "
             f"| {bound} | {share} | {row['threads_of_block']}, {row['elements_of_block']} |"
         )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,7 +1,6 @@
 """What a measured number depends on: processor, compilers, versions; and where numbers go."""
 
 import argparse
-import importlib.util
 import json
 import os
 import platform
@@ -9,7 +8,8 @@ import re
 import shlex
 import subprocess
 from collections.abc import Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ def machine() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "load_average": os.getloadavg()[0],
         "python": platform.python_version(),
-        "versions": {name: version(name) for name in PACKAGES},
+        "versions": {name: _version(name) for name in PACKAGES},
         "commit": _said("git", "-C", str(HERE), "describe", "--always", "--dirty"),
         "compiler": compiler(find_compiler()),
         "compilers_of_fused_kernels": {
@@ -68,9 +68,9 @@ def qfunction_flags() -> str:
 
 def petsc_flags() -> str:
     """Return the optimisation flags with which PETSc was compiled."""
-    package = importlib.util.find_spec("petsc")
-    assert package is not None
-    assert package.origin is not None
+    package = find_spec("petsc")
+    if package is None or package.origin is None:
+        return "none"
     variables = Path(package.origin).parent / "lib" / "petsc" / "conf" / "petscvariables"
     found = re.search(r"^CC_FLAGS\s*=\s*(.*)$", variables.read_text(encoding="utf-8"), re.M)
     flags = found.group(1).split() if found else []
@@ -123,6 +123,13 @@ def write_results(name: str, content: dict[str, Any], folder: Path = RESULTS) ->
     text = re.sub(r"\[\s+([^\[\]{}]*?)\s+\]", lambda m: f"[{' '.join(m[1].split())}]", text)
     path.write_text(text + "\n", encoding="utf-8")
     return path
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "none"
 
 
 def _said(*command: str) -> str:

@@ -26,16 +26,16 @@ from numpy.typing import NDArray
 
 from elastane.benchmarks import device_operators, pictures
 from elastane.benchmarks.assembled import box_matrix, bytes_of_box
+from elastane.benchmarks.lattice import Solid, Subject, fused
 from elastane.benchmarks.limits import Limits, measure_limits
 from elastane.benchmarks.machine import (
-    add_backend_argument,
     add_common_arguments,
     pin,
     spread,
     write_results,
 )
 from elastane.benchmarks.problems import Listener, common_folder, cube
-from elastane.benchmarks.subjects import Cube, Solid, Subject, by_libceed, check_equal, fused
+from elastane.benchmarks.subjects import Cube, by_libceed, check_equal
 from elastane.materials import find_model, find_or_load
 from elastane.materials.kernels import find_kernels
 from elastane.solver.ceed import BackendError, check_resource
@@ -97,11 +97,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="elastane bench operator", description=(__doc__ or "").partition("\n\n")[0]
     )
-    parser.add_argument("--degrees", type=int, nargs="+", default=[1, 2, 3, 4])
-    parser.add_argument("--unknowns", type=int, help="out of cache, about (default 800,000)")
-    parser.add_argument("--in-cache", type=int, help="unknowns, about (default 15,000)")
-    parser.add_argument("--pairs", type=int, default=15, help="of applies, by turns")
-    add_backend_argument(parser)
+    device_operators.add_operator_arguments(parser)
     parser.add_argument("--resources", nargs="+", default=RESOURCES)
     parser.add_argument(
         "--libceed",
@@ -116,7 +112,7 @@ def main() -> int:
     if options.quick:
         options.degrees, options.pairs, options.resources = [2], 3, RESOURCES[:1]
     if options.backend != "cpu":
-        return device_operators.main(options)
+        return device_operators.run(options)
     sizes = (4000, 1000) if options.quick else (800_000, 15_000)
     options.unknowns, options.in_cache = options.unknowns or sizes[0], options.in_cache or sizes[1]
     if options.measure:

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from elastane.benchmarks.assembled import AssembledJacobian, box_matrix, bytes_of_box
+from elastane.benchmarks.lattice import Solid, fused
 from elastane.benchmarks.limits import Limits
 from elastane.benchmarks.problems import inclusion
 from elastane.benchmarks.solves import started
-from elastane.benchmarks.subjects import Cube, Solid, by_libceed, check_equal, fused
+from elastane.benchmarks.subjects import Cube, by_libceed, check_equal
 from elastane.materials import find_model
 
 

@@ -9,16 +9,26 @@ import numpy as np
 import pytest
 
 from elastane.benchmarks.device_limits import DeviceLimits, measure_device_limits
-from elastane.benchmarks.device_operators import Lattice
+from elastane.benchmarks.lattice import Lattice
 from elastane.benchmarks.subjects import Cube
 from elastane.solver.device import open_device
 
+#: Runs the benchmark where nothing but NumPy is installed.
+ALONE = """\
+import runpy, sys
+for package in ("petsc4py", "petsc", "mpi4py", "libceed", "scipy", "jax", "pydantic", "matplotlib"):
+    sys.modules[package] = None
+runpy.run_module("elastane.benchmarks.device_operators", run_name="__main__", alter_sys=True)
+"""
 
-def test_operators_of_a_simulated_device_have_no_times(tmp_path: Path) -> None:
+
+@pytest.mark.parametrize(
+    "command", [["-m", "elastane.jobs.cli", "bench", "operator"], ["-c", ALONE]], ids=["", "alone"]
+)
+def test_operators_of_a_simulated_device_have_no_times(tmp_path: Path, command: list[str]) -> None:
     """They agree with those of CPUs, or the benchmark would fail."""
     said = subprocess.run(
-        [sys.executable, "-m", "elastane.jobs.cli", "bench", "operator", "--quick",
-         "--backend", "simulated", "-o", str(tmp_path)],
+        [sys.executable, *command, "--quick", "--backend", "simulated", "-o", str(tmp_path)],
         check=True, capture_output=True, text=True,
     ).stdout  # fmt: skip
     assert "Times of a simulated device mean nothing" in said
