@@ -348,6 +348,14 @@ def test_every_barrier_of_an_apply_is_needed(monkeypatch: pytest.MonkeyPatch) ->
         assert not all(np.allclose(v, expected, rtol=1e-9, atol=1e-12) for v in results), missing
 
 
+def test_blocks_go_on_where_there_are_fewer_than_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Elements that work in memory have few blocks, so that this memory stays small."""
+    monkeypatch.setattr(source, "SCRATCH_BLOCKS", 2)
+    case = replace(WIDE, model="linear", schedule=Schedule(1, 16, in_shared=False))
+    body, kernel = Body(case), case.kernel("jacobian")
+    assert_alike(body.both(kernel, body.arrays(kernel), body.u, body.u.size), DOUBLE)
+
+
 #: Numbers that count what is done with them, in registers and in shared memory.
 COUNTING = """
 static long long operations, reads, writes;
