@@ -27,7 +27,8 @@ def gpu_warnings(file: JobFile) -> Iterator[str]:
     ranks, gpus = file.resources.ranks_per_node, file.resources.gpus_per_node
     if not gpus:
         return
-    if not is_on_gpu(file.backend):
+    device = find_backend(file.backend).device
+    if device is None and not is_on_gpu(file.backend):
         yield f"resources.gpus_per_node is {gpus}, and backend {file.backend} uses no GPU"
     elif ranks < gpus:
         yield (

@@ -368,7 +368,7 @@ class ResourcesSection(Section):
         default=1, description="MPI ranks on each node."
     )
     gpus_per_node: Annotated[int, Field(ge=0, le=64)] = Field(
-        default=0, description="GPUs on each node."
+        default=0, description="GPUs on each node; cuda and hip take as many as ranks."
     )
     time: WallTime | None = Field(
         default=None, description="Wall time, [days-]hours:minutes:seconds."
@@ -408,7 +408,7 @@ class JobFile(Section):
     loading: LoadingSection = LoadingSection()
     solver: SolverSection = SolverSection()
     backend: Annotated[str, AfterValidator(_check_backend)] = Field(
-        default="cpu", description="cpu, cuda, hip, or a raw libCEED resource."
+        default="cpu", description="cpu; cuda or hip, a rank per GPU; or a raw libCEED resource."
     )
     output: OutputSection = OutputSection()
     resources: ResourcesSection = ResourcesSection()

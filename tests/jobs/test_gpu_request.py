@@ -54,6 +54,7 @@ def file(write_job: WriteJob) -> Callable[..., JobFile]:
         ("cpu", 4, 4, False, "backend cpu uses no GPU"),
         ("cpu", 4, 0, False, ""),
         ("simulated", 2, 0, False, ""),
+        ("simulated", 2, 2, False, ""),
     ],
 )
 def test_a_rank_drives_a_gpu(
