@@ -73,13 +73,14 @@ def shortly(kind: str) -> Finding:
     return Finding(f"backend {kind}", "ok", found[-1].text)
 
 
-def require_gpu(kind: str) -> None:
-    """Try a GPU backend on this machine.
+def require_gpu(kind: str) -> int:
+    """Try a GPU backend on this machine; return how many GPUs its driver sees.
 
     Raises:
         MissingDependencyError: If it does not work; the message says what to do.
     """
-    missing = _missing(probe_gpu(kind))
+    found = probe_gpu(kind)
+    missing = _missing(found)
     if missing:
         reasons = "\n".join(f"  {finding.what}: {finding.text}" for finding in missing)
         raise MissingDependencyError(
@@ -87,6 +88,7 @@ def require_gpu(kind: str) -> None:
             f"{reasons}\n`elastane doctor --gpu {kind}` says all; `backend: cpu` in the job file "
             "solves the same on CPUs"
         )
+    return sum(finding.what.startswith(f"{kind} GPU ") for finding in found)
 
 
 def _missing(findings: Sequence[Finding]) -> list[Finding]:

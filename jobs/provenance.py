@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 VERSION = 1
 SOURCES = Path(__file__).resolve().parent.parent
 #: Variables of the environment that a run is told by or that change how it runs.
-ENVIRONMENT = ("SLURM_", "OMPI_", "OMP_", "PMIX_", "ELASTANE_", "CUDA_VISIBLE", "ROCR_VISIBLE")
+ENVIRONMENT = (
+    "SLURM_", "OMPI_", "OMP_", "PMIX_", "MPICH_GPU", "ELASTANE_", "CUDA_VISIBLE", "HIP_VISIBLE",
+    "ROCR_VISIBLE",
+)  # fmt: skip
 #: Sections of a job file that its solution depends on.
 SOLUTION = (
     "version", "units", "mesh", "degree", "quadrature_extra", "materials", "boundary",

@@ -84,8 +84,8 @@ def run_job(
         stream.write(f"warning: {warning}\n")
     launch_worker(Path(), ranks)  # before the folder is made: is everything there?
     device = find_backend(job.problem.backend).device
-    if device is not None:
-        require_gpu(device)
+    if device is not None and 0 < require_gpu(device) < ranks:
+        stream.write(f"warning: {ranks} ranks share fewer GPUs: one rank for each is enough\n")
     insisted = require_verdicts(
         job.problem.materials, unchecked, lambda line: _say_at_once(stream, line)
     )

@@ -242,7 +242,8 @@ def played_trial(monkeypatch: pytest.MonkeyPatch, told: dict[str, tuple[bool, st
     monkeypatch.setattr(gpu_doctor, "probe", lambda code, kind: (True, "False Open MPI v4, x"))
 
 
-WORKS = (True, '{"what": "kernel", "state": "ok", "text": "right on H200"}\n', "")
+FOUND = '{"what": "%s", "state": "ok", "text": "right on H200"}\n'
+WORKS = (True, "".join(FOUND % what for what in ("GPU 0", "GPU 1", "kernel")), "")
 FAILS = (True, '{"what": "CuPy", "state": "missing", "text": "not here"}\n', "")
 
 
@@ -272,7 +273,7 @@ def test_a_trial_that_dies_is_told_with_what_came_before(monkeypatch: pytest.Mon
 
 def test_who_needs_a_gpu_is_told_why_and_what_else(monkeypatch: pytest.MonkeyPatch) -> None:
     played_trial(monkeypatch, {"cuda": WORKS, "hip": FAILS})
-    require_gpu("cuda")
+    assert require_gpu("cuda") == 2
     with pytest.raises(MissingDependencyError) as caught:
         require_gpu("hip")
     for words in ("hip CuPy: not here", "never falls back to the CPU", "`backend: cpu`"):

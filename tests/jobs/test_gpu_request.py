@@ -15,8 +15,11 @@ from elastane.jobs.executors.base import RejectedError
 from elastane.jobs.gpu_request import gpu_fault, gpu_warnings, require_gpus
 from elastane.jobs.job import load_job
 from elastane.jobs.launchers import MissingDependencyError
+from elastane.jobs.paths import RunFolder
+from elastane.jobs.result import read_result
 from elastane.jobs.schema import JobFile
 from elastane.jobs.worker import explain
+from elastane.solver.backends import VISIBLE
 from elastane.solver.device import DeviceError
 from tests.jobs.conftest import SOUND_JOB
 
@@ -131,3 +134,25 @@ def test_a_dry_run_shows_the_gpus_or_why_there_would_be_none(
 def test_a_device_that_fails_in_a_run_is_its_surroundings_fault() -> None:
     code, message = explain(DeviceError("no GPU 3: the driver sees 2"))
     assert (code, message) == (4, "no GPU 3: the driver sees 2")
+
+
+@pytest.mark.mpi
+def test_a_worker_without_gpu_ends_all_ranks_and_solves_nothing(
+    write_job: WriteJob,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pytest.importorskip("petsc4py")
+    two = "".join(f'{{"what": "GPU {n}", "state": "ok", "text": "played"}}\n' for n in range(2))
+    monkeypatch.setattr(gpu_doctor, "run", lambda command, seconds: (True, two, ""))
+    for name in VISIBLE:
+        monkeypatch.setenv(name, "-1")
+    folder = RunFolder(tmp_path / "run")
+    assert main(["run", str(write_job(text("cuda"))), "-n", "3", "-o", str(folder.root)]) == 4
+    told = capsys.readouterr()
+    assert "warning: 3 ranks share fewer GPUs" in told.out
+    result = read_result(folder.result)
+    assert (result["status"], result["steps"]) == ("failed", [])
+    assert "backend cuda" in result["message"]
+    assert "Traceback" not in told.err + folder.log.read_text()
