@@ -61,6 +61,8 @@ class Aggregates:
             count the aggregates that this rank needs.
         matrix: The matrix on the aggregates, in blocks of six.
         forces, motions: Vectors of that matrix, to restrict to and to prolong from.
+        own_forces, needed_motions: The forces on this rank's aggregates and the motions of those
+            that it needs, where L-vectors lie.
     """
 
     def __init__(
@@ -86,8 +88,8 @@ class Aggregates:
             memory.take(values)
             for values in (own, self.of_node, modes, space.nodes.astype(np.int32))
         )
-        self._forces = memory.zeros(6 * num_own, np.float64)
-        self._motions = memory.zeros(6 * len(needed), np.float64)
+        self.own_forces = memory.zeros(6 * num_own, np.float64)
+        self.needed_motions = memory.zeros(6 * len(needed), np.float64)
         self._make_near_null_space(comm, centers, spreads)
 
     def _gather(self, space: Space, matrices: Array) -> NDArray[np.int32]:
@@ -176,21 +178,28 @@ class Aggregates:
 
     def restrict(self, r: Vector) -> None:
         """Overwrite `forces` by forces and moments of an L-vector that is alike on all ranks."""
+        self.gather(r)
+        self.forces.setArray(self._memory.read(self.own_forces))
+
+    def gather(self, r: Vector) -> None:
+        """Overwrite `own_forces` likewise."""
         assert r.dtype == self._dtype
-        memory, forces = self._memory, self._forces
+        memory, forces = self._memory, self.own_forces
         memory.clear(forces)
         arrays = self._own, self._modes, r, forces
         memory.bound(self._functions.add_restricted, self._num_nodes, *arrays)()
-        self.forces.setArray(memory.read(forces))
 
     def prolong(self, x: Vector) -> None:
         """Overwrite an L-vector by the displacement of `motions`, ghosts too."""
-        assert x.dtype == self._dtype
-        memory, motions = self._memory, self._motions
         self._scatter.scatter(self.motions, self._local)
-        memory.write(self._local.array_r, motions)
-        arrays = self._of_node, self._modes, motions, x
-        memory.bound(self._functions.prolong_motions, self._num_nodes, *arrays)()
+        self._memory.write(self._local.array_r, self.needed_motions)
+        self.spread(x)
+
+    def spread(self, x: Vector) -> None:
+        """Overwrite an L-vector by the displacement of `needed_motions`."""
+        assert x.dtype == self._dtype
+        arrays = self._of_node, self._modes, self.needed_motions, x
+        self._memory.bound(self._functions.prolong_motions, self._num_nodes, *arrays)()
 
 
 def _places(

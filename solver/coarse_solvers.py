@@ -11,7 +11,7 @@ of the Jacobian's; the matrix on the aggregates has a twelfth of the entries, an
 twenty products.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -19,13 +19,13 @@ from petsc4py import PETSc
 
 from elastane.solver.aggregates import Aggregates
 from elastane.solver.assembled import AssembledJacobian, element_matrices
+from elastane.solver.body import Body
 from elastane.solver.ceed import CeedOperator
 from elastane.solver.cycle import LevelJacobian
 from elastane.solver.fused.level import FusedLevel
 from elastane.solver.level_operator import CoarseSolver
 from elastane.solver.log import logged
 from elastane.solver.memory import Memory, Vector
-from elastane.solver.operators import Body
 from elastane.solver.padding import Padding
 from elastane.solver.preconditioners import gamg
 from elastane.solver.space import Space
@@ -121,9 +121,13 @@ class AggregateSolver:
         pc: The preconditioner of the matrix on the aggregates.
         aggregates: The aggregates, those of the first state; None before the first `rebuild`.
         num_rebuilds: Times it was set up.
+        most_factorised: Up to so many unknowns the matrix is factorised.
+        smoothed_aggregation: PETSc's options beyond.
     """
 
     needs_smoothing = True
+    most_factorised = MOST_FACTORISED
+    smoothed_aggregation: Mapping[str, str] = gamg.SMOOTHED_AGGREGATION
 
     def __init__(
         self,
@@ -157,9 +161,9 @@ class AggregateSolver:
 
     def _choose(self, matrix: PETSc.Mat) -> None:
         """Choose the preconditioner of the matrix by its size; the user's options go first."""
-        small = matrix.getSize()[0] <= MOST_FACTORISED
+        small = matrix.getSize()[0] <= self.most_factorised
         database = PETSc.Options(self.pc.getOptionsPrefix())
-        for name, value in (gamg.FACTORISATION if small else gamg.SMOOTHED_AGGREGATION).items():
+        for name, value in (gamg.FACTORISATION if small else self.smoothed_aggregation).items():
             if not database.hasName(name):
                 database.setValue(name, value)
         self.pc.setOperators(matrix)

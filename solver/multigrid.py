@@ -17,6 +17,7 @@ from mpi4py import MPI
 from numpy.typing import NDArray
 from petsc4py import PETSc
 
+from elastane.solver.body import Body
 from elastane.solver.ceed import CeedOperator, CeedVector
 from elastane.solver.ceed_mat import JacobianMat, LOperator, LVector, Operator, python_mat
 from elastane.solver.coarse_solvers import make_coarse_solver
@@ -24,8 +25,13 @@ from elastane.solver.cycle import Below, Bottom, CyclePC, Level, LevelJacobian
 from elastane.solver.exchange import Exchange, find_sharing
 from elastane.solver.fast_diagonal import FastDiagonal
 from elastane.solver.fused.level import FusedLevel
-from elastane.solver.level_operator import CeedLevel, LevelOperator, LevelTangent, SurfaceTangent
-from elastane.solver.operators import Body
+from elastane.solver.level_operator import (
+    CeedLevel,
+    CoarseSolver,
+    LevelOperator,
+    LevelTangent,
+    SurfaceTangent,
+)
 from elastane.solver.options import COARSE_PREFIX
 from elastane.solver.polynomials import DEGREES, SMOOTHERS, first_kind
 from elastane.solver.problem import MultigridSettings
@@ -95,9 +101,7 @@ class Multigrid:
         )
         self._fine_space = fine
         self.levels = [self._level_jacobian(space) for space in spaces]
-        self.coarse = make_coarse_solver(
-            settings.coarse, body, pressures, self.levels[0], mat_type, COARSE_PREFIX
-        )
+        self.coarse = self._coarse_solver(settings.coarse, mat_type)
         below: Below = Bottom(self.levels[0], self.coarse)
         self.smoothed: list[Level] = []
         steps = self._polynomial(self.smoother_degree)
@@ -111,6 +115,11 @@ class Multigrid:
             self.smoothed.append(below)
         self.finest = below
         self._pc = CyclePC(below, fine)
+
+    def _coarse_solver(self, kind: str, mat_type: str) -> CoarseSolver:
+        return make_coarse_solver(
+            kind, self._body, self._pressures, self.levels[0], mat_type, COARSE_PREFIX
+        )
 
     def _between(
         self, coarse: LevelJacobian, finer: LevelJacobian

@@ -11,16 +11,32 @@ make the error a polynomial of degree m in S A after m steps: one of `polynomial
 
 import itertools
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from elastane.solver.fast_diagonal import FastDiagonal
 from elastane.solver.memory import HOST, Memory, Vector
 from elastane.solver.polynomials import Step
 
 #: Adds the operator applied to its first argument to the second, whole at shared nodes.
 Apply = Callable[[Vector, Vector], None]
+
+
+class Preconditioner(Protocol):
+    """A preconditioner M of a smoother that is more than a diagonal.
+
+    Attributes:
+        W: Weights, such that M = W (W⁻¹ M); flat.
+    """
+
+    W: Vector
+
+    def apply(self, r: Vector, y: Vector) -> None:
+        """Add W⁻¹ M r to y, which must be zero at shared nodes; collective."""
+
+    def precondition(self, r: Vector, z: Vector) -> None:
+        """Set z to M r; collective."""
 
 
 class Chebyshev:
@@ -49,7 +65,7 @@ class Chebyshev:
         size: int,
         dtype: DTypeLike,
         steps: list[Step],
-        elements: FastDiagonal | None = None,
+        elements: Preconditioner | None = None,
         memory: Memory = HOST,
     ) -> None:
         self.bound = np.nan

@@ -6,6 +6,7 @@ the device's own.
 
 from collections.abc import Callable, Mapping
 from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from elastane.solver.device.elements import DeviceFunction
 from elastane.solver.fused.source import Kernel
 from elastane.solver.memory import Mail, Vector
 from elastane.solver.passes import REAL, text
+
+FOLDER = Path(__file__).parent / "kernels"
 
 #: Threads of a block of a pass; a power of two.
 THREADS = 256
@@ -45,8 +48,11 @@ typedef long long Size;
 
 
 def pass_text(name: str, dtype: DTypeLike) -> str:
-    """Return the CUDA C++ of a source of passes for a precision."""
-    source = text(name).replace("ENTRY ", 'extern "C" __global__ ')
+    """Return the CUDA C++ of a source of passes for a precision: a device's own, or the host's."""
+    own = FOLDER / f"{name}.cu"
+    source = (own.read_text(encoding="utf-8") if own.exists() else text(name)).replace(
+        "ENTRY ", 'extern "C" __global__ '
+    )
     return f"typedef {REAL[np.dtype(dtype)]} real;\n{WORDS}{source}"
 
 

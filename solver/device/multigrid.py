@@ -12,11 +12,15 @@ from elastane.solver.ceed import CeedVector
 from elastane.solver.ceed_mat import LVector, Operator
 from elastane.solver.cycle import LevelJacobian
 from elastane.solver.device.body import DeviceBody, DeviceJacobian
+from elastane.solver.device.coarse import DeviceAggregateSolver
 from elastane.solver.device.krylov import DeviceCycle, DeviceKrylov
 from elastane.solver.device.levels import DeviceFastDiagonal, DeviceInterpolation, DeviceTangent
 from elastane.solver.exchange import Exchange, find_sharing
 from elastane.solver.fast_diagonal import FastDiagonal
+from elastane.solver.fused.level import FusedLevel
+from elastane.solver.level_operator import CoarseSolver
 from elastane.solver.multigrid import Multigrid
+from elastane.solver.options import COARSE_PREFIX
 from elastane.solver.problem import MultigridSettings
 from elastane.solver.space import Space
 from elastane.solver.surfaces import PressureLoad
@@ -58,6 +62,16 @@ class DeviceMultigrid(Multigrid):
             Exchange(fine, np.float64, find_sharing(fine), memory),
         )
         super().__init__(body, pressures, spaces, mat_type, settings, single=single)
+
+    def _coarse_solver(self, kind: str, mat_type: str) -> CoarseSolver:
+        if kind != "gamg" or self.levels[0].space.dm.comm.size > 1:
+            return super()._coarse_solver(kind, mat_type)
+        level = self.levels[0]
+        operator = level.operator
+        assert isinstance(operator, FusedLevel)
+        return DeviceAggregateSolver(
+            operator.element_matrices, level.space, level.dtype, COARSE_PREFIX, level.memory
+        )
 
     def _between(
         self, coarse: LevelJacobian, finer: LevelJacobian
