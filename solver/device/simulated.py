@@ -16,6 +16,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from elastane.materials.compiler.native import CPP, NativeBuildError, build_library
 from elastane.solver.device.base import (
+    MAX_THREADS,
     Argument,
     Device,
     DeviceArray,
@@ -195,6 +196,7 @@ class SimulatedFunction:
             ctypes.c_int(ORDERS.index(self._device.order)),
             ctypes.c_ulonglong(transfers.launches),
             addresses,
+            ctypes.byref(_FIBERS),
             ctypes.byref(failed),
         )
         transfers.launches += 1
@@ -226,6 +228,15 @@ class SimulatedFunction:
                 f"argument {position} of {self._name} is {kind} in the kernel, got {given}"
             )
         return value
+
+
+class _Fibers(ctypes.Structure):
+    """The threads of a block, which all texts share: `Fibers` of simulator.h."""
+
+    _fields_ = (("count", ctypes.c_longlong), ("all", ctypes.c_void_p * MAX_THREADS))
+
+
+_FIBERS = _Fibers()
 
 
 class _Failed(ctypes.Structure):

@@ -103,7 +103,13 @@ struct Fiber {
   int line = 0; /* of the barrier where it waits; 0: it is idle */
 };
 
-static std::vector<Fiber *> fibers;
+/* The fibers of all texts: the kernel of the system grants a process so many pieces of memory only. */
+struct Fibers {
+  long long count;
+  Fiber *all[1024]; /* as many as a block may have threads */
+};
+
+static Fibers *fibers;
 static std::vector<unsigned> threads; /* of the block, in the order in which they start */
 static size_t next_thread;
 static Fiber *running;
@@ -154,7 +160,7 @@ static void resume(Fiber *fiber) {
 /* A stack with its fiber above it and a guard below.  Their places differ within a page: all in the same
  * lines of the cache would throw each other out. */
 static Fiber *new_fiber() {
-  const size_t shift = fibers.size() * 7 * 64 % 4096, size = GUARD + STACK + 4096 + sizeof(Fiber);
+  const size_t shift = fibers->count * 7 * 64 % 4096, size = GUARD + STACK + 4096 + sizeof(Fiber);
   void *memory = mmap(nullptr, size, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) return nullptr;
@@ -184,15 +190,13 @@ static Failure run_block(Order order, Failed *failed) {
   next_thread = 0;
   std::vector<Fiber *> waiting, still;
   for (size_t used = 0; next_thread < threads.size(); ++used) {
-    if (used == fibers.size()) {
-      fibers.push_back(new_fiber());
-      if (!fibers.back()) {
-        fibers.pop_back();
-        return MEMORY;
-      }
+    if (used == size_t(fibers->count)) {
+      if (!(fibers->all[used] = new_fiber())) return MEMORY;
+      ++fibers->count;
     }
-    resume(fibers[used]);
-    if (fibers[used]->line) waiting.push_back(fibers[used]);
+    Fiber *fiber = fibers->all[used];
+    resume(fiber);
+    if (fiber->line) waiting.push_back(fiber);
   }
   while (!waiting.empty()) {
     if (const Failure failure = check(waiting, failed)) return failure;
@@ -214,15 +218,14 @@ static Failure run(long long num_blocks, int num_threads, Order order, unsigned 
   random_state = seed * 2 + 1;
   threads.resize(num_threads);
   for (int i = 0; i < num_threads; ++i) threads[i] = order == BACKWARDS ? num_threads - 1 - i : i;
+  /* They are where the last launch left them, in code of another text or in the midst of a kernel. */
+  for (long long i = 0; i < fibers->count; ++i) fibers->all[i]->started = false;
   std::vector<unsigned> blocks(num_blocks);
   for (long long i = 0; i < num_blocks; ++i) blocks[i] = order == BACKWARDS ? num_blocks - 1 - i : i;
   if (order == SHUFFLED) shuffle(blocks);
   for (unsigned block : blocks) {
     blockIdx = {block, 0, 0};
-    if (const Failure failure = run_block(order, failed)) {
-      for (Fiber *fiber : fibers) fiber->started = false; /* some are in the midst of the kernel */
-      return failure;
-    }
+    if (const Failure failure = run_block(order, failed)) return failure;
   }
   return NONE;
 }
@@ -266,8 +269,9 @@ static void call(void (*pointer)(Types...)) {
   }                                                                                                  \
   extern "C" int simulated_launch_##name(long long blocks, int threads, int order,                   \
                                          unsigned long long seed, void **arguments,                  \
-                                         simulator::Failed *failed) {                                \
+                                         simulator::Fibers *fibers, simulator::Failed *failed) {     \
     simulator::arguments = arguments;                                                                \
+    simulator::fibers = fibers;                                                                      \
     simulator::body = [] { simulator::call<name>(name); };                                  \
     return simulator::run(blocks, threads, simulator::Order(order), seed, failed);                   \
   }

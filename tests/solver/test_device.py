@@ -4,6 +4,7 @@ import importlib
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
@@ -339,6 +340,20 @@ def test_a_text_is_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
     SimulatedDevice().module(SCALE, "scale")
     with pytest.raises(AssertionError, match="was started"):
         SimulatedDevice().module(SCALE + "// other", "scale")
+
+
+def test_texts_share_the_stacks_of_their_threads() -> None:
+    """The system grants a process some ten thousand pieces of memory, a solve has many texts."""
+    device = SimulatedDevice()
+    pieces = []
+    for number in range(3):
+        text = f"// text {number}" + TOTAL.replace("BARRIER", "__syncthreads();")
+        y = device.zeros(1, np.float64)
+        total = device.module(text, "total").function("total")
+        total.launch(2, 64, device.upload(np.ones(200)), y, 200)
+        assert device.download(y)[0] == 200.0
+        pieces.append(len(Path("/proc/self/maps").read_text(encoding="utf-8").splitlines()))
+    assert pieces[2] - pieces[0] < 64  # a library has a few, stacks would be two for each thread
 
 
 def test_the_compiler_names_the_line_of_the_text() -> None:
