@@ -9,9 +9,9 @@ from mpi4py import MPI
 from numpy.typing import NDArray
 from petsc4py import PETSc
 
+from elastane.solver.body import Body
 from elastane.solver.ceed import Ceed, CeedOperator, shared_vector
 from elastane.solver.log import logged
-from elastane.solver.operators import Body
 from elastane.solver.padding import Padding
 from elastane.solver.petsc_c import set_preallocation_coo, set_values_coo
 from elastane.solver.space import Space

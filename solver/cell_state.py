@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from petsc4py import PETSc
 
+from elastane.solver.body import Body
 from elastane.solver.mechanics import Mechanics
-from elastane.solver.operators import Body
 
 Floats = NDArray[np.float64]
 

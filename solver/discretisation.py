@@ -17,12 +17,15 @@ from elastane.meshes.mesh import Mesh
 from elastane.meshes.names import unknown_name
 from elastane.meshes.topology import Topology, distribute
 from elastane.solver.backends import Backend, device_resource, find_backend
+from elastane.solver.body import Body
 from elastane.solver.ceed import Points, check_resource
+from elastane.solver.ceed_body import CeedBody
 from elastane.solver.collective import on_all, on_root
 from elastane.solver.device import open_device
 from elastane.solver.device.body import DeviceBody
 from elastane.solver.device.memory import DeviceMemory
 from elastane.solver.device.mpi import gpu_aware_mpi
+from elastane.solver.fused.body import FusedBody
 from elastane.solver.journal import Journal
 from elastane.solver.kernel_sources import (
     build_fused_kernels,
@@ -32,7 +35,6 @@ from elastane.solver.kernel_sources import (
 )
 from elastane.solver.levels import multigrid_degrees
 from elastane.solver.mechanics import Mechanics, prescribed_points
-from elastane.solver.operators import Body
 from elastane.solver.problem import Problem, RegionMaterial
 from elastane.solver.space import Space, build_space
 
@@ -111,11 +113,11 @@ def discretise(
             topology.fields,
             problem.loading.duration,
         )
-        body = (
-            DeviceBody(*discrete, memory)
-            if memory is not None
-            else Body(*discrete, fused=backend.fused)
-        )
+        body: Body
+        if memory is not None:
+            body = DeviceBody(*discrete, memory)
+        else:
+            body = (FusedBody if backend.fused else CeedBody)(*discrete)
         mechanics = Mechanics(
             ceed, topology, spaces[-1], body, problem.boundary, problem.body_force
         )

@@ -16,6 +16,7 @@ from petsc4py import PETSc
 from elastane.meshes.lagrange import gauss_lobatto, interpolation
 from elastane.meshes.topology import Topology
 from elastane.solver.ceed import Points, ranges
+from elastane.solver.diagnostics import nodal_diagnostics
 from elastane.solver.mechanics import Mechanics
 from elastane.solver.output import (
     FIELDS,
@@ -117,7 +118,7 @@ class FieldOutput:
         """Return stress, J and ψ at the nodes of this rank, shape (num_nodes, 8)."""
         mechanics = self._mechanics
         sums = self._added_over_ranks(
-            mechanics.body.diagnostics(mechanics.space, mechanics.u.ceed, load_fraction)
+            nodal_diagnostics(mechanics.body, mechanics.space, mechanics.u.ceed, load_fraction)
         )
         return sums[:, 1:] / sums[:, :1]
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from petsc4py import PETSc
 
 from elastane.meshes.topology import Topology
+from elastane.solver.body import Body
 from elastane.solver.boundary import BoundaryCondition, Displacement, Pressure, Rotation, Traction
 from elastane.solver.ceed import (
     INTERP,
@@ -27,9 +28,9 @@ from elastane.solver.ceed import (
     shared_vector,
 )
 from elastane.solver.ceed_mat import LOperator, LVector
+from elastane.solver.diagnostics import strain_energy
 from elastane.solver.formula import Formula
 from elastane.solver.log import logged
-from elastane.solver.operators import Body
 from elastane.solver.space import Space
 from elastane.solver.surfaces import PressureLoad, Surface
 
@@ -122,11 +123,11 @@ class Mechanics:
         points, space = self.body.points, self.space
         for part in self.body.parts:
             for elements in ranges(len(part.elements)):
-                X = self.body.point_coordinates(part.coordinates[elements], points)
-                weights = self.body.qdata(part.coordinates[elements])[:, :1]
+                X = self.body.geometry.point_coordinates(part.coordinates[elements], points)
+                qdata = self.body.geometry.qdata(part.coordinates[elements], points)
                 at_points = [f.load(X.reshape(-1, 3), self.load_fraction) for f in force]
                 values = np.stack(at_points).reshape(3, *X.shape[:2]).transpose(1, 0, 2)
-                values = np.ascontiguousarray(values * weights)
+                values = np.ascontiguousarray(values * qdata[:, :1])
                 offsets = 3 * space.nodes[part.elements[elements]]
                 operator_of_identity(
                     self.ceed,
@@ -218,7 +219,7 @@ class Mechanics:
 
     def strain_energy(self) -> float:
         """Return ∫ ψ dX of the displacement of the last residual."""
-        return self._comm.allreduce(self.body.strain_energy(self.space, self.u.ceed))
+        return self._comm.allreduce(strain_energy(self.body, self.space, self.u.ceed))
 
 
 def prescribed_points(

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from elastane.meshes.topology import Topology
 from elastane.solver.ceed import ranges
+from elastane.solver.diagnostics import volume_ratios
 from elastane.solver.journal import Journal
 from elastane.solver.mechanics import Mechanics
 from elastane.solver.output.parallel_file import write_together
@@ -55,8 +56,8 @@ def worst_points(mechanics: Mechanics, cell_numbers: NDArray[np.int64]) -> Rows:
     rows = np.empty((0, 5))
     for part in body.parts:
         for elements in ranges(len(part.elements)):
-            J = body.volume_ratios(mechanics.space, part, elements, mechanics.u.ceed)
-            X = body.point_coordinates(part.coordinates[elements], body.points)
+            J = volume_ratios(body, mechanics.space, part, elements, mechanics.u.ceed)
+            X = body.geometry.point_coordinates(part.coordinates[elements], body.points)
             cells = np.broadcast_to(cell_numbers[part.elements[elements]][:, None], J.shape)
             found = np.concatenate([X, cells[..., None], J[..., None]], axis=2).reshape(-1, 5)
             rows = _lowest(np.concatenate([rows, found]))

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elastane.meshes.mesh import MeshField
+from elastane.solver.body import Body
 from elastane.solver.ceed import Ceed, CeedOperator, CeedVector, Points
 from elastane.solver.device.memory import DeviceMemory
 from elastane.solver.fused.source import STATE
 from elastane.solver.memory import Vector
-from elastane.solver.operators import Body
 from elastane.solver.parts import Ints, Part
 from elastane.solver.problem import RegionMaterial
 from elastane.solver.space import Space
@@ -40,6 +40,8 @@ class DeviceBody(Body):
         device_memory: The same.
     """
 
+    fused = True
+
     def __init__(
         self,
         ceed: Ceed,
@@ -51,47 +53,34 @@ class DeviceBody(Body):
         duration: float,
         memory: DeviceMemory,
     ) -> None:
-        self.device_memory = memory
+        self.memory = self.device_memory = memory
         self._copies: dict[int, dict[str, Vector]] = {}
         self._residuals_on_device: list[_Residual] = []
-        super().__init__(
-            ceed,
-            coordinates,
-            geometry_degree,
-            points,
-            materials,
-            fields,
-            duration,
-            fused=True,
-            memory=memory,
-        )
+        super().__init__(ceed, coordinates, geometry_degree, points, materials, fields, duration)
 
-    def _part(self, material: RegionMaterial, elements: Ints, coordinates: Floats) -> Part:
-        part = super()._part(material, elements, coordinates)
-        kernel, memory = self.fused_kernel("jacobian", material, 1), self.device_memory
-        part.state = memory.at_points(kernel, STATE, len(elements), part.kernels.num_stored)
+    def _prepare(self, part: Part) -> None:
+        kernel, memory = self.fused_kernel("jacobian", part.material, 1), self.device_memory
+        num_elements = len(part.elements)
+        part.state = memory.at_points(kernel, STATE, num_elements, part.kernels.num_stored)
+        part.rest = part.state_at_rest()
         self._copies[id(part)] = {
             STATE: part.state,
             "context": memory.take(part.context_values),
             "rest": memory.take(part.rest),
             **{
-                name: memory.at_points(kernel, name, len(elements), getattr(part, name).shape[2])
+                name: memory.at_points(kernel, name, num_elements, getattr(part, name).shape[2])
                 for name in ("history", "parameters")
             },
         }
         for name in ("history", "parameters"):
-            self._touch(part, name)
-        return part
+            self._refresh(part, name)
 
-    def _touch(self, part: Part, name: str) -> None:
+    def _refresh(self, part: Part, name: str) -> None:
         copy = self._copies[id(part)][name]
-        if copy.size:
+        if name == "context":
+            self.device_memory.write(part.context_values, copy)
+        elif copy.size:
             self.device_memory.set_at_points(part.values(name, slice(0, len(part.elements))), copy)
-
-    def _set_context(self, part: Part) -> None:
-        super()._set_context(part)
-        if id(part) in self._copies:
-            self.device_memory.write(part.context_values, self._copies[id(part)]["context"])
 
     def function(self, kind: str, part: Part, space: Space, **arrays: Vector) -> Any:
         """Return a kernel of a part in double precision, bound to the arrays on the device."""
@@ -100,7 +89,8 @@ class DeviceBody(Body):
         if "geometry" not in copies:
             nodes_or_qdata = part.coordinates
             if not kernel.schedule.recompute_geometry:
-                nodes_or_qdata = self.qdata(part.coordinates).transpose(0, 2, 1)
+                qdata = self.geometry.qdata(part.coordinates, self.points)
+                nodes_or_qdata = qdata.transpose(0, 2, 1)
             copies["geometry"] = memory.element_values(nodes_or_qdata, kernel.dtype)
         offsets = (3 * space.nodes[part.elements, :, None]).astype(np.int32)
         return memory.element_function(

@@ -6,6 +6,7 @@ element in each SIMD lane:
     source.py     the C of a kernel, and its operations and bytes
     schedule.py   how it is done, as data
     kernel.py     compiled and bound to the arrays of a body
+    body.py       residual and Jacobian of a body
     takeover.py   a kernel becomes the apply of a CeedOperator, which else stays as it is
     level.py      the operators of a multigrid level in single precision
 

@@ -6,15 +6,13 @@ less as they have fewer unknowns, and nothing is carried from the points of the 
 its points are those of the residual, it reads the state that this stores.
 """
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
+from elastane.solver.body import Body
 from elastane.solver.ceed import Points
 from elastane.solver.fused.source import STATE, Kernel, level_kernels
 from elastane.solver.memory import Vector
-from elastane.solver.operators import Body
 from elastane.solver.parts import Part
 from elastane.solver.space import Space
 
@@ -141,7 +139,7 @@ class _LevelPart:
         if kernel.schedule.recompute_geometry:
             # Around the middle of each element, so that single precision keeps its shape.
             return coordinates - coordinates.mean(axis=1, keepdims=True)
-        return self._body.qdata(coordinates, self._points).transpose(0, 2, 1)
+        return self._body.geometry.qdata(coordinates, self._points).transpose(0, 2, 1)
 
     def update_materials(self) -> None:
         """Take over parameters and histories that have changed."""

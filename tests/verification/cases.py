@@ -23,6 +23,7 @@ from elastane.solver.boundary import (
     Rotation,
     Traction,
 )
+from elastane.solver.diagnostics import nodal_diagnostics
 from elastane.solver.formula import Formula
 from elastane.solver.loading import Run
 from elastane.solver.observer import Request
@@ -237,7 +238,7 @@ class Solved:
     def cauchy_stress(self) -> Floats:
         """Mean of the elements around each node: xx, yy, zz, xy, yz, xz."""
         mechanics = self.run.mechanics
-        sums = mechanics.body.diagnostics(mechanics.space, mechanics.u.ceed, 1.0)
+        sums = nodal_diagnostics(mechanics.body, mechanics.space, mechanics.u.ceed, 1.0)
         stress: Floats = sums[:, 1:7] / sums[:, :1]
         return stress
 

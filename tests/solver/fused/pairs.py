@@ -14,11 +14,13 @@ from elastane.materials import find_model
 from elastane.meshes.box import Box
 from elastane.meshes.mesh import Mesh
 from elastane.meshes.topology import distribute
+from elastane.solver.body import Body
 from elastane.solver.ceed import Ceed, CeedOperator, Points, shared_vector, touch
+from elastane.solver.ceed_body import CeedBody
 from elastane.solver.fused import source
+from elastane.solver.fused.body import FusedBody
 from elastane.solver.fused.schedule import Schedule
 from elastane.solver.fused.source import STATE_TYPE
-from elastane.solver.operators import Body
 from elastane.solver.problem import RegionMaterial
 from elastane.solver.space import Space, build_space
 from tests.verification.cases import material, renumbered
@@ -63,10 +65,10 @@ class Pair:
 
     def at_points(self, degree: int) -> Body:
         """Return libCEED's body with p + 1 points of another degree, its state taken at u."""
-        body = Body(
+        body = CeedBody(
             self.reference.ceed,
             self._coordinates,
-            self.reference.geometry_degree,
+            self.reference.geometry.degree,
             Points.gauss(degree + 1),
             [(part.material, part.elements) for part in self.reference.parts],
             {},
@@ -126,7 +128,7 @@ def build_pair(
     of_element = np.arange(len(topology.coordinates)) % len(materials)
     pairs = [(m, np.flatnonzero(of_element == k)) for k, m in enumerate(materials)]
     fused, reference = (
-        Body(
+        kind(
             libceed.Ceed(resource),
             topology.coordinates,
             topology.geometry_degree,
@@ -134,9 +136,8 @@ def build_pair(
             pairs,
             topology.fields,
             duration,
-            fused=is_fused,
         )
-        for resource, is_fused in (("/cpu/self/avx/blocked", True), (REFERENCE, False))
+        for kind, resource in ((FusedBody, "/cpu/self/avx/blocked"), (CeedBody, REFERENCE))
     )
     for body in (fused, reference):
         body.set_load(load)

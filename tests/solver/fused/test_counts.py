@@ -112,7 +112,7 @@ def test_bytes_are_those_of_the_arrays(
     residual(pair.fused, pair.space, pair.u)
     (part,) = pair.fused.parts
     assert part.geometry is not None
-    _, det_F, of_residual = part.residuals[pair.space.degree]
+    det_F, of_residual = part.residuals[pair.space.degree]
     shared: list[NDArray[Any]] = [part.geometry, part.offsets[2], part.parameters, part.state]
     assert jacobian.fused.bytes == sum(array.nbytes for array in shared)
     assert of_residual.fused.bytes == sum(array.nbytes for array in (*shared, det_F))

@@ -10,9 +10,9 @@ from _ceed_cffi import ffi
 
 from elastane.materials import MODELS, find_model
 from elastane.materials.maxwell import generalised_maxwell
+from elastane.solver.body import Body
 from elastane.solver.ceed import shared_vector
 from elastane.solver.fused.level import FusedLevel
-from elastane.solver.operators import Body
 from elastane.solver.problem import RegionMaterial
 from tests.solver.fused.pairs import (
     NEO_HOOKEAN,
