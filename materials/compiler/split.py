@@ -1,10 +1,10 @@
 """Fifth stage, second half: what the residual stores and what the Jacobian computes again.
 
 Every node that depends on H or the history but not on dH may be stored by the residual or
-recomputed by the Jacobian.  Storing costs memory traffic, `STORAGE_COST` operations per number; the
+recomputed by the Jacobian.  Storing costs memory traffic, `storage_cost` operations per number; the
 cheapest choice is a minimum cut of a network in which each node v has two vertices,
 
-    needed(v) --- STORAGE_COST ---> recomputed(v) --- cost(v) ---> sink,
+    needed(v) --- storage_cost ---> recomputed(v) --- cost(v) ---> sink,
 
 an unbreakable edge from the source to needed(v) for what the tangent uses, and unbreakable edges
 from recomputed(v) to needed(u) for its operands u.  Inputs H_iJ and history_k can only be stored.
@@ -31,9 +31,16 @@ from elastane.materials.compiler.formulas import Formulas
 from elastane.materials.compiler.graph import Graph
 from elastane.materials.compiler.operations import FLOPS, LARGEST_BODY, OPERATIONS
 
-#: Operations that one stored double is worth: 8 bytes at 12.5 GB/s take as long as about 30
-#: vectorised operations of a CPU core.
+#: Operations, a product and its sum counted as one, that one stored number is worth.  It is read as
+#: four bytes, mostly in single precision, where the preconditioner works: in that time a CPU core
+#: computes 27, an A100 19, an H200 28, half of an MI250X 29 and an MI300X 62; see
+#: tests/materials/test_storage.py, which shows that one split serves them all.
 STORAGE_COST = 30
+
+#: Costs for which splits are made; the cheapest at STORAGE_COST is taken.  What is stored decides
+#: what can be factored, and how well that will go shows only then.  The second one is that of
+#: double precision on a CPU or an H200.
+COSTS_TO_TRY = (STORAGE_COST, 14)
 
 #: A state is stored once and used in so many applications of the Jacobian, or more.
 JACOBIANS_PER_RESIDUAL = 20
@@ -68,47 +75,58 @@ class Split:
     dP: tuple[int, ...]
 
 
-def split(formulas: Formulas) -> Split:
+def split(formulas: Formulas, storage_cost: int = STORAGE_COST) -> Split:
     """Return the cheapest split over all limits of accumulation and ways to factor."""
-    return _factored(formulas, _promising(formulas))
+    return _factored(formulas, _promising(formulas, storage_cost), storage_cost)
 
 
 def divide(formulas: Formulas) -> tuple[Formulas, Split]:
+    """Return formulas and their split, the cheapest of those for COSTS_TO_TRY."""
+    ways = [divide_at(formulas, storage_cost) for storage_cost in COSTS_TO_TRY]
+    return min(ways, key=lambda way: _price_in(way[0], STORAGE_COST)(way[1]))
+
+
+def divide_at(formulas: Formulas, storage_cost: int) -> tuple[Formulas, Split]:
     """Return formulas and their split; if much is stored, the cheaper of two ways to choose.
 
     Numbers that choose add some work to the residual: it is worth it where many numbers depend on
     one choice, as those of fibres do on whether they bear load.
     """
-    plain = _promising(formulas)
+    plain = _promising(formulas, storage_cost)
     if len(plain[0].stored) > MUCH_STORED:
         other = _decide_once(formulas)
-        others = _promising(other)
-        if _price(other.graph, others[0]) < _price(formulas.graph, plain[0]):
+        others = _promising(other, storage_cost)
+        prices = [
+            price_of(graph, choice, storage_cost)
+            for graph, choice in ((formulas.graph, plain[0]), (other.graph, others[0]))
+        ]
+        if prices[1] < prices[0]:
             formulas, plain = other, others
-    return formulas, _factored(formulas, plain)
+    return formulas, _factored(formulas, plain, storage_cost)
 
 
-def _promising(formulas: Formulas) -> list[Split]:
+def _promising(formulas: Formulas, storage_cost: int) -> list[Split]:
     """Return the cheapest splits before any factoring, as many as are worth the time to factor."""
     graph = formulas.graph
     variants = [formulas.dP] + [accumulate(graph, formulas.dP, limit) for limit in LIMITS]
-    price = _price_in(formulas)
-    splits = sorted((cut(graph, dP) for dP in variants), key=price)
+    price = _price_in(formulas, storage_cost)
+    splits = sorted((cut(graph, dP, storage_cost) for dP in variants), key=price)
     if len(splits[0].stored) > MUCH_STORED:
-        splits = sorted([cut(graph, eliminate(graph, formulas.dP)), *splits], key=price)
+        eliminated = cut(graph, eliminate(graph, formulas.dP), storage_cost)
+        splits = sorted([eliminated, *splits], key=price)
     nodes = graph.live(formulas.dP)
     is_long = len(nodes) > LONG_TANGENT and not _given(graph, formulas.dP)
     return splits[: 1 if is_long else NUM_PROMISING]
 
 
-def _factored(formulas: Formulas, plain: list[Split]) -> Split:
+def _factored(formulas: Formulas, plain: list[Split], storage_cost: int) -> Split:
     """Return the cheapest way to factor splits, before the cut and after it.
 
     One that fits into C functions goes before one that does not, whatever either costs.
     """
-    graph, price = formulas.graph, _price_in(formulas)
+    graph, price = formulas.graph, _price_in(formulas, storage_cost)
     factored = [
-        cut(graph, factor(graph, x.dP, _given(graph, x.dP), share_at=k))
+        cut(graph, factor(graph, x.dP, _given(graph, x.dP), share_at=k), storage_cost)
         for x in plain
         for k in SHARE_AT
     ]
@@ -117,7 +135,7 @@ def _factored(formulas: Formulas, plain: list[Split]) -> Split:
     return min(before + again, key=price)
 
 
-def _price_in(formulas: Formulas) -> Callable[[Split], int]:
+def _price_in(formulas: Formulas, storage_cost: int) -> Callable[[Split], int]:
     """Return the price of a split, what the residual does for it included."""
     graph = formulas.graph
     stress = set(graph.live(formulas.P))
@@ -127,7 +145,7 @@ def _price_in(formulas: Formulas) -> Callable[[Split], int]:
         further = (node for node in graph.live(candidate.stored) if node not in stress)
         storing = _work(graph, further) // JACOBIANS_PER_RESIDUAL
         too_long = _UNBREAKABLE if size > LARGEST_BODY else 0
-        return _price(graph, candidate) + storing + too_long
+        return price_of(graph, candidate, storage_cost) + storing + too_long
 
     return price
 
@@ -173,8 +191,8 @@ def _largest_body(formulas: Formulas, choice: Split) -> int:
     return max(len(residual), len(jacobian_nodes(formulas.graph, choice)))
 
 
-def _price(graph: Graph, choice: Split) -> int:
-    """Return what a split costs in operations, a product and its sum counted as one."""
+def price_of(graph: Graph, choice: Split, storage_cost: float) -> float:
+    """Return what a Jacobian costs in operations, a product and its sum counted as one."""
     computed = jacobian_nodes(graph, choice)
     nodes = [graph.nodes[node] for node in computed]
     uses = Counter(choice.dP)
@@ -186,7 +204,7 @@ def _price(graph: Graph, choice: Split) -> int:
         for node in nodes
         if node.operation in ("add", "subtract")
     )
-    return STORAGE_COST * len(choice.stored) + work - fused
+    return storage_cost * len(choice.stored) + work - fused
 
 
 def _work(graph: Graph, nodes: Iterable[int]) -> int:
@@ -195,7 +213,7 @@ def _work(graph: Graph, nodes: Iterable[int]) -> int:
     return sum(OPERATIONS[entry.operation].cost for entry in entries if entry.operands)
 
 
-def cut(graph: Graph, dP: tuple[int, ...]) -> Split:
+def cut(graph: Graph, dP: tuple[int, ...], storage_cost: int = STORAGE_COST) -> Split:
     """Return the split of a stress increment by a minimum cut.
 
     The Jacobian decides nothing by itself: two functions may round a number differently, and one
@@ -214,7 +232,7 @@ def cut(graph: Graph, dP: tuple[int, ...]) -> Split:
         entry, recomputed = graph.nodes[node], needed + 1
         # Only numbers can be stored, not truth values.
         storable = entry.operation == "input" or not OPERATIONS[entry.operation].logical
-        storage = STORAGE_COST if storable else _UNBREAKABLE
+        storage = storage_cost if storable else _UNBREAKABLE
         if entry.operation == "input":
             edges[needed, sink] = storage
             continue
