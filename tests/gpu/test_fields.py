@@ -105,18 +105,11 @@ def test_fields_are_those_of_the_cpu(
 
 
 @pytest.mark.parametrize("cells", [2, 4])
-def test_inner_products_and_the_coarse_problem_alone_cross_the_bus(
-    backend: str, cells: int
-) -> None:
-    """On one rank; a solve of n iterations has n + 1 cycles and 2 n + 2 inner products."""
+def test_inner_products_alone_cross_the_bus_in_krylov_iterations(backend: str, cells: int) -> None:
+    """On one rank: two in each iteration, and two at the start."""
     state = solve(replace(bent_cube(2, cells), backend=backend))
-    done = state.report.preconditioner
-    crossed, cycles = done["device"]["in_krylov"], done["cycles"]
+    crossed = state.report.preconditioner["device"]["in_krylov"]
     solves = state.report.steps[-1].newton.krylov_iterations
-    assert cycles == sum(solves) + len(solves)
-    assert crossed["uploads"] == cycles
-    assert crossed["downloads"] == 3 * cycles
-    # The right-hand side of the coarse problem is as long as its solution.
-    assert crossed["bytes_down"] - 2 * 8 * cycles == crossed["bytes_up"]
-    # It is that of aggregates, of the p = 1 problem a small part.
-    assert crossed["bytes_up"] < 0.25 * 8 * state.report.level_dofs[0] * cycles
+    assert crossed["uploads"] == 0
+    assert crossed["downloads"] == 2 * (sum(solves) + len(solves))
+    assert crossed["bytes_down"] == 8 * crossed["downloads"]
