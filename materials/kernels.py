@@ -31,6 +31,7 @@ COMMAND = "python -m elastane.materials.compiler"
 WITHOUT_ENERGIES = {
     "elastane.materials.isotropic",
     "elastane.materials.model",
+    "elastane.materials.parameters",
     "elastane.materials.textbook",
 }
 
