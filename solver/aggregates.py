@@ -59,6 +59,7 @@ class Aggregates:
     Attributes:
         of_node: Aggregate of each node of this rank, -1 for none, shape (num_nodes,); numbers
             count the aggregates that this rank needs.
+        needed: Numbers, among those of all ranks, of the aggregates that this rank needs, rising.
         matrix: The matrix on the aggregates, in blocks of six.
         forces, motions: Vectors of that matrix, to restrict to and to prolong from.
         own_forces, needed_motions: The forces on this rank's aggregates and the motions of those
@@ -79,7 +80,7 @@ class Aggregates:
 
         needed, of_node = np.unique(numbers, return_inverse=True)
         skipped = int(np.any(numbers < 0))
-        needed = needed[skipped:]
+        self.needed = needed = needed[skipped:]
         self.of_node = (of_node - skipped).astype(np.int32)
         own = np.where(space.owned, numbers - first, -1).clip(min=-1).astype(np.int32)
         modes = _modes(d, space.prescribed | (numbers < 0)[:, None], self._dtype)

@@ -52,7 +52,7 @@ def find_sharing(space: Space) -> Sharing:
     ghosts = np.flatnonzero(~space.owned)
     # Where ranks own nothing, several begin at one number: the last of them owns it.
     owners = np.searchsorted(firsts, space.numbers[ghosts], side="right") - 1
-    asked = _to_owners(comm, {r: space.numbers[ghosts[owners == r]] for r in np.unique(owners)})
+    asked = ask_owners(comm, {r: space.numbers[ghosts[owners == r]] for r in np.unique(owners)})
 
     # Pairs (number, rank) of the ghosts on other ranks and of this rank's own nodes under them.
     numbers = np.concatenate([np.zeros(0, np.int64), *asked.values()])
@@ -78,7 +78,7 @@ def find_sharing(space: Space) -> Sharing:
     )
 
 
-def _to_owners(comm: MPI.Comm, questions: dict[int, Ints]) -> dict[int, Ints]:
+def ask_owners(comm: MPI.Comm, questions: dict[int, Ints]) -> dict[int, Ints]:
     """Send arrays to ranks that do not expect them; return what came here, by rank."""
     destinations = np.zeros(comm.size, dtype=np.int64)
     destinations[list(questions)] = 1
@@ -141,7 +141,7 @@ class Exchange:
             self._requests.append(comm.Recv_init(self._mail.received[start:end], rank))
             self._requests.append(comm.Send_init(self._mail.sent[start:end], rank))
         # MPI keeps persistent requests until it is told; not at exit, when MPI may be gone.
-        weakref.finalize(self, _free, self._requests).atexit = False
+        weakref.finalize(self, free_requests, self._requests).atexit = False
         self.messages = len(sharing.neighbours)
         self.bytes = 3 * self._num_sent * self.dtype.itemsize
 
@@ -172,6 +172,7 @@ class Exchange:
         return self.memory.read(x)
 
 
-def _free(requests: list[MPI.Prequest]) -> None:
+def free_requests(requests: list[MPI.Prequest]) -> None:
+    """Give persistent requests back."""
     for request in requests:
         request.Free()

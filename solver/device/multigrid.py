@@ -64,7 +64,7 @@ class DeviceMultigrid(Multigrid):
         super().__init__(body, pressures, spaces, mat_type, settings, single=single)
 
     def _coarse_solver(self, kind: str, mat_type: str) -> CoarseSolver:
-        if kind != "gamg" or self.levels[0].space.dm.comm.size > 1:
+        if kind != "gamg":
             return super()._coarse_solver(kind, mat_type)
         level = self.levels[0]
         operator = level.operator

@@ -1,5 +1,6 @@
 """The problem on aggregates on a device: the same matrices as PETSc's, and as good a solve."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -8,15 +9,15 @@ from petsc4py import PETSc
 
 from elastane.meshes.box import Box
 from elastane.solver.aggregates import Aggregates
-from elastane.solver.device import hierarchy
+from elastane.solver.device.block_matrix import BlockMatrix, Entries
 from elastane.solver.device.coarse import DeviceAggregateSolver
-from elastane.solver.device.hierarchy import BlockMatrix, Hierarchy, Inverse
+from elastane.solver.device.hierarchy import Hierarchy, Inverse
 from elastane.solver.device.memory import DeviceMemory
 from elastane.solver.device.simulated import SimulatedDevice
-from elastane.solver.loading import Run
 from elastane.solver.preconditioners import gamg
-from elastane.solver.problem import Problem
+from elastane.solver.problem import NewtonSettings, Problem
 from tests.verification.cases import clamp, problem, start, traction
+from tests.verification.ranks import call_on_ranks
 
 #: A matrix beyond is not inverted here.
 FEW = 100
@@ -24,9 +25,10 @@ FEW = 100
 
 def bent_plate() -> Problem:
     return problem(
-        Box(size=(2.0, 2.0, 0.3), cells=(16, 16, 3)),
+        Box(size=(2.0, 2.0, 0.3), cells=(12, 12, 2)),
         1,
         [clamp("x-min"), traction("x-max", 0.0, 0.0, -0.001)],
+        newton=NewtonSettings(),
     )
 
 
@@ -72,19 +74,20 @@ def test_blocks_multiply_as_petsc_does(
         aggregates.matrix,
         smoothed_aggregation(aggregates.matrix).getMGInterpolation(1),
     ):
-        x, y = matrix.createVecs() if not transposed else matrix.createVecs()[::-1]
+        if transposed:
+            matrix = matrix.transpose(PETSc.Mat())
+        x, y = matrix.createVecs()
         x.array[:], y.array[:] = random(x.size), 0.5
         ours = memory.take(y.array.copy())
-        BlockMatrix(matrix, memory, transposed=transposed).apply(memory.take(x.array), ours)
-        multiply = matrix.multTransposeAdd if transposed else matrix.multAdd
-        multiply(x, y, y)
+        BlockMatrix(Entries.of(matrix), memory).apply(memory.take(x.array), ours)
+        matrix.multAdd(x, y, y)
         size = np.abs(y.array).max()
         np.testing.assert_allclose(memory.read(ours), y.array, rtol=0.0, atol=1e-13 * size)
 
 
 def test_a_small_matrix_is_inverted(aggregates: Aggregates, memory: DeviceMemory) -> None:
     """Its condition is some thousand, without the motions that move nothing."""
-    inverse, x = Inverse(aggregates.matrix, memory), aggregates.matrix.createVecLeft()
+    inverse, x = Inverse(Entries.of(aggregates.matrix), memory), aggregates.matrix.createVecLeft()
     x.array[:] = random(x.size)
     b = aggregates.matrix * x
     memory.write(b.array, inverse.b)
@@ -136,21 +139,28 @@ def test_a_solve_is_symmetric(aggregates: Aggregates, memory: DeviceMemory) -> N
     assert forces[0] @ solutions[1] == pytest.approx(forces[1] @ solutions[0], rel=1e-7)
 
 
-def test_levels_on_the_device_cost_no_iteration(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beside the host, which factorises a matrix of this size; nothing crosses the bus."""
-    monkeypatch.setattr(DeviceAggregateSolver, "most_factorised", FEW)
-    monkeypatch.setattr(
-        DeviceAggregateSolver,
-        "smoothed_aggregation",
-        {**gamg.SMOOTHED_AGGREGATION, "pc_gamg_coarse_eq_limit": str(FEW)},
-    )
-    monkeypatch.setattr(hierarchy, "MOST_INVERTED", FEW)
-    counts = []
-    for backend in ("cpu", "simulated"):
-        run: Run = start(replace(bent_plate(), backend=backend))
-        report = run.solve()
-        counts.append(sum(report.steps[0].newton.krylov_iterations))
-    assert counts[1] <= counts[0] + 2
-    in_krylov = report.preconditioner["device"]["in_krylov"]
-    assert in_krylov["uploads"] == 0
-    assert in_krylov["bytes_down"] == 8 * in_krylov["downloads"]
+def iterations(backend: str) -> tuple[int, dict[str, int] | None]:
+    """Return Krylov iterations of a solve with several levels, and what crossed the bus there."""
+    with pytest.MonkeyPatch.context() as patch:
+        few = {**gamg.SMOOTHED_AGGREGATION, "pc_gamg_coarse_eq_limit": str(FEW)}
+        patch.setattr(DeviceAggregateSolver, "most_factorised", FEW)
+        patch.setattr(DeviceAggregateSolver, "smoothed_aggregation", few)
+        report = start(replace(bent_plate(), backend=backend)).solve()
+    total = sum(report.steps[0].newton.krylov_iterations)
+    return total, report.preconditioner.get("device", {}).get("in_krylov")
+
+
+def test_levels_on_the_device_cost_no_iteration() -> None:
+    """Beside the host, which factorises a matrix of this size."""
+    total, crossed = iterations("simulated")
+    assert total <= iterations("cpu")[0] + 2
+    assert crossed is not None
+    assert crossed["uploads"] == 0
+    assert crossed["bytes_down"] == 8 * crossed["downloads"]
+
+
+@pytest.mark.mpi
+def test_ranks_solve_on_several_levels_as_one(run_ranks: Callable[..., str]) -> None:
+    """Aggregates end at the border of a rank: a tenth more or less."""
+    total, _ = call_on_ranks(run_ranks, 3, iterations, "simulated")
+    assert total == pytest.approx(iterations("cpu")[0], rel=0.1)
