@@ -32,7 +32,12 @@ from elastane.solver.device.base import (
 )
 
 #: Beside what CuPy adds itself.
-OPTIONS = ("-std=c++17",)
+OPTIONS = {
+    "cuda": ("-std=c++17",),
+    # Sums of doubles in memory by the GPU's own instruction, not by comparing and swapping: safe in
+    # memory that hipMalloc gives.
+    "hip": ("-std=c++17", "-munsafe-fp-atomics"),
+}
 
 #: The makers of GPUs, by kind of device.
 MAKERS = {"cuda": "NVIDIA", "hip": "AMD"}
@@ -162,7 +167,9 @@ class CupyModule:
         self._device = device
         self._name = name
         self._kernels = kernel_names(text)
-        self._module = device._cupy.RawModule(code=f'#line 1 "{name}.cu"\n{text}', options=OPTIONS)
+        self._module = device._cupy.RawModule(
+            code=f'#line 1 "{name}.cu"\n{text}', options=OPTIONS[device.name]
+        )
         try:
             self._module.compile()
         except device._cupy.cuda.compiler.CompileException as error:
