@@ -1,122 +1,26 @@
-"""Checkpoints that are broken, of something else, or do not fit on the disk."""
+"""Checkpoints that are broken, or of something else."""
 
-import errno
 import json
-import os
-import resource
-import shutil
-import signal
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from mpi4py import MPI
-from numpy.typing import NDArray
 
-from elastane.jobs.result import write_result
-from elastane.meshes.box import Box
-from elastane.solver.boundary import BoundaryCondition
 from elastane.solver.checkpoint import CheckpointPlan
 from elastane.solver.checkpoint_manifest import ForeignCheckpointError, sealed
 from elastane.solver.checkpointing import Checkpoints
 from elastane.solver.discretisation import discretise
 from elastane.solver.journal import Journal
 from elastane.solver.loading import solve
-from elastane.solver.output import FORMATS
-from elastane.solver.output.pvd import PvdSeries
-from elastane.solver.problem import Loading, Problem
-from elastane.solver.stepping import Progress
-from elastane.solver.worst_points import write_worst_points
-from tests.solver.test_output import block, polynomials
-from tests.verification.cases import Listener, clamp, displacement, problem, renumbered
+from elastane.solver.problem import Problem
+from tests.solver.saved_checkpoints import MESH, STEPS, Saved, progress_at, relaxing
+from tests.verification.cases import Listener, problem
 from tests.verification.ranks import call_on_ranks
 from tests.verification.test_viscoelastic import viscoelastic
-
-Floats = NDArray[np.float64]
-
-MESH = renumbered(Box(cells=(3, 2, 2)).build(1, 0), seed=5)
-STEPS = (3, 4)
-
-
-def relaxing() -> Problem:
-    loads: list[BoundaryCondition] = [clamp("x-min"), displacement("x-max", 0.4, None, None)]
-    return problem(MESH, 2, loads, viscoelastic(), loading=Loading(steps=10))
-
-
-class Saved:
-    """A discrete problem with the checkpoints of two steps, the states of which are made up."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder / "checkpoints"
-        self.discrete = discretise(
-            relaxing(), Journal(Listener(), MPI.COMM_SELF), MPI.COMM_SELF, with_hash=True
-        )
-        checkpoints, _ = self.open(resume=False)
-        for step in STEPS:
-            self.set_state(step)
-            checkpoints.save(progress_at(step))
-        self.originals = {path.name: path.read_bytes() for path in self.folder.iterdir()}
-
-    def open(self, resume: bool = True) -> tuple[Checkpoints, Listener]:
-        listener = Listener()
-        plan = CheckpointPlan(self.folder, "a job", resume=resume)
-        return Checkpoints(plan, Journal(listener, MPI.COMM_SELF), self.discrete), listener
-
-    def set_state(self, step: int) -> None:
-        generator = np.random.default_rng(step)
-        mechanics, body = self.discrete.mechanics, self.discrete.body
-        mechanics.u.array[:] = generator.standard_normal(mechanics.u.array.shape)
-        for part in body.parts:
-            part.history[:] = generator.standard_normal(part.history.shape)
-        mechanics.set_load(0.1 * step)
-        # Supports are not part of a state: they follow from the load.
-        mechanics.move_supports(0.1 * step)
-
-    def state(self) -> Floats:
-        """Return displacement and history of all elements, in one."""
-        parts = self.discrete.body.parts
-        histories = [p.values("history", slice(0, len(p.elements))).ravel() for p in parts]
-        return np.concatenate([self.discrete.mechanics.u.array.ravel(), *histories])
-
-    def restore(self) -> None:
-        shutil.rmtree(self.folder)
-        self.folder.mkdir()
-        for name, content in self.originals.items():
-            (self.folder / name).write_bytes(content)
-
-    def resume(self) -> tuple[int, list[str]]:
-        """Return the step that a solve would resume from, 0 for none, and what was refused."""
-        checkpoints, listener = self.open()
-        u = self.discrete.mechanics.space.dm.createGlobalVec()
-        found = checkpoints.resume(u)
-        if found:
-            restored = self.state()
-            self.set_state(found.step)
-            np.testing.assert_array_equal(restored, self.state())
-        refused = [event["path"] for event in listener.of_kind("checkpoint_refused")]
-        assert len(listener.of_kind("warning")) == (1 if refused else 0)
-        return found.step if found else 0, refused
-
-
-def progress_at(step: int) -> Progress:
-    return Progress(step, 0.1 * step, 0.1, step)
-
-
-@pytest.fixture(scope="module")
-def module_saved(tmp_path_factory: pytest.TempPathFactory) -> Saved:
-    return Saved(tmp_path_factory.mktemp("saved"))
-
-
-@pytest.fixture
-def saved(module_saved: Saved) -> Saved:
-    module_saved.restore()
-    return module_saved
 
 
 def test_state_is_restored_to_the_last_bit(saved: Saved) -> None:
@@ -340,152 +244,3 @@ def resumed_steps(folder: str) -> list[list[int | str]]:
             said = error.why.partition(":")[0]
         found.append(comm.allgather(said))
     return found
-
-
-# A full disk.
-
-
-@contextmanager
-def largest_file(size: int) -> Iterator[None]:
-    """Let writes beyond a size fail in this process, as on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, handler)
-
-
-def fill_disk_at(saved: Saved, sizes: list[int]) -> None:
-    """Fail to save a third checkpoint at each size; the two that are there stay."""
-    for size in sizes:
-        saved.restore()
-        checkpoints, listener = saved.open(resume=True)
-        checkpoints.resume(saved.discrete.mechanics.space.dm.createGlobalVec())
-        saved.set_state(5)
-        with largest_file(size):
-            checkpoints.save(progress_at(5))
-        (failed,) = listener.of_kind("checkpoint_failed")
-        assert os.strerror(errno.EFBIG) in failed["why"]
-        assert not list(saved.folder.glob("*.part")) + list(saved.folder.glob(".*.part"))
-        assert not (saved.folder / "step-0005.json").exists()
-        assert saved.resume() == (4, [])
-
-
-def sizes_up_to(end: int, count: int) -> list[int]:
-    return [int(size) for size in np.linspace(0, end - 1, count)]
-
-
-def test_full_disk_leaves_earlier_checkpoints_intact(saved: Saved) -> None:
-    fill_disk_at(saved, sizes_up_to(len(saved.originals["step-0004.bin"]), 4))
-
-
-def test_disk_that_holds_the_records_but_not_the_manifest_has_no_checkpoint(
-    saved: Saved, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The largest file is that of the records: here, the disk fills up between the two."""
-    checkpoints, listener = saved.open()
-    checkpoints.resume(saved.discrete.mechanics.space.dm.createGlobalVec())
-    pwrite, calls = os.pwrite, []
-
-    def fails_at_last(file: int, content: bytes, place: int) -> int:
-        calls.append(place)
-        if len(calls) > 3:  # header, numbers, records
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return pwrite(file, content, place)
-
-    monkeypatch.setattr(os, "pwrite", fails_at_last)
-    checkpoints.save(progress_at(5))
-    assert listener.of_kind("checkpoint_failed")
-    assert (saved.folder / "step-0005.bin").exists()
-    assert saved.resume() == (4, [])
-
-
-# Writers of one more file or step into a folder, which has one already.
-
-
-def write_fields(kind: str, folder: Path, step: int) -> None:
-    mesh, parameters = block(2, MPI.COMM_SELF)
-    output = FORMATS[kind](folder, MPI.COMM_SELF, mesh, step > 1)
-    output.write(step, 0.5 * step, polynomials(parameters, 2, 0.5 * step))
-
-
-def write_series(folder: Path, step: int) -> None:
-    series = PvdSeries(folder / "fields.pvd", MPI.COMM_SELF, resume=step > 1)
-    series.add(0.5 * step, folder / f"step-{step:04d}.vtu")
-
-
-def write_worst(folder: Path, step: int) -> None:
-    rows = np.random.default_rng(step).standard_normal((20, 5))
-    write_worst_points(folder / "worst.vtu", MPI.COMM_SELF, rows)
-
-
-def write_json(folder: Path, step: int) -> None:
-    write_result(folder / "result.json", {"status": "running", "steps": [step] * 100})
-
-
-WRITERS: dict[str, Callable[[Path, int], None]] = {
-    "vtu": partial(write_fields, "vtu"),
-    "vtkhdf": partial(write_fields, "vtkhdf"),
-    "pvd": write_series,
-    "worst points": write_worst,
-    "result": write_json,
-}
-
-
-@pytest.mark.long
-def test_20_sizes_of_disk_for_each_writer(
-    saved: Saved, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    fill_disk_at(saved, sizes_up_to(len(saved.originals["step-0004.bin"]), 20))
-    for name, write in WRITERS.items():
-        folder = tmp_path / name
-        folder.mkdir()
-        write(folder, 1)
-        before = contents(folder)
-        # Numbers have more digits or fewer: the second step may be a little smaller.
-        largest = int(0.9 * max(len(content) for content in before.values()))
-        for size in sizes_up_to(largest, 20):
-            with largest_file(size), pytest.raises(OSError, match=os.strerror(errno.EFBIG)):
-                write(folder, 2)
-            assert contents(folder) == before
-    with capsys.disabled():
-        sys.stdout.write(f"\nfull disks: 20 sizes for each of {1 + len(WRITERS)} writers\n")
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Yield a folder on a file system for two checkpoints, and not three."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(command, check=False).returncode != 0:
-        pytest.skip("NOT TESTED: checkpoints on a full disk; only root can mount a small one")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
-
-
-def test_solve_on_a_disk_that_fills_up_keeps_its_last_checkpoints(
-    saved: Saved, small_disk: Path, tmp_path: Path
-) -> None:
-    """It needs room for a third before it deletes the first; it goes on without."""
-    room = 256 * 1024 - 2 * (len(saved.originals["step-0004.bin"]) + 8192)
-    (small_disk / "other").write_bytes(bytes(room))
-    plan = CheckpointPlan(small_disk / "checkpoints", "a job", resume=True)
-    listener = Listener()
-    chosen = replace(relaxing(), loading=Loading(steps=4))
-    report = solve(chosen, tmp_path, listener, MPI.COMM_SELF, plan)
-    assert report.status == "converged"
-    assert [event["step"] for event in listener.of_kind("checkpoint")] == [1, 2]
-    assert [event["step"] for event in listener.of_kind("checkpoint_failed")] == [3]
-    again = solve(chosen, tmp_path, Listener(), MPI.COMM_SELF, plan)
-    assert again.resumed_from == 0.5
-    energy = report.steps[-1].strain_energy
-    assert again.steps[-1].strain_energy == pytest.approx(energy, rel=1e-10)
