@@ -4,22 +4,20 @@ It asks for nothing from elsewhere, and a browser is told to refuse if it did.
 """
 
 import base64
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
 
 from elastane.jobs.paths import RunFolder
 from elastane.jobs.progress import in_time
-from elastane.jobs.report.curves import Units, bracket, curves, residual_lines
+from elastane.jobs.report.curves import bracket, curves, residual_lines
+from elastane.jobs.report.html import Html, badge, document, in_full, shown, table
 from elastane.jobs.report.picture import NoPictureError, render_body
 from elastane.jobs.report.plots import Line, bar_plot, line_plot, number
+from elastane.jobs.report.run import Run, read_run
 from elastane.jobs.result import write_text
-from elastane.jobs.results_table import common_units, point_of, read_sound_result
-from elastane.jobs.status_file import RunStatus
-from elastane.jobs.view import stored_status
+from elastane.jobs.results_table import common_units
 
 #: Rendering takes seconds each.
 MAX_PICTURES = 12
@@ -27,59 +25,8 @@ MAX_PICTURES = 12
 MAX_BARS = 200
 #: Rows of the table of load steps.
 MAX_STEPS = 500
-STYLE = (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
-HEAD = """\
-<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy"
-      content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-{style}</style>
-</head>
-<body>
-<main>
-"""
-TAIL = "</main>\n</body>\n</html>\n"
-
-
-@dataclass(frozen=True)
-class Run:
-    """What the folder of a run says.
-
-    Attributes:
-        folder: The folder.
-        status: How it stands.
-        result: Content of result.json, empty if there is none.
-        point: What it varied in a sweep.
-        job: Text of the effective job file.
-        provenance: Content of provenance.json, empty if there is none.
-    """
-
-    folder: RunFolder
-    status: RunStatus
-    result: Mapping[str, Any]
-    point: Mapping[str, Any]
-    job: str
-    provenance: Mapping[str, Any]
-
-    @property
-    def name(self) -> str:
-        """Return the name of the folder."""
-        return self.folder.root.resolve().name
-
-    @property
-    def units(self) -> Units:
-        """Return the units of its numbers."""
-        return self.result.get("units", {})
-
-    @property
-    def steps(self) -> Sequence[Mapping[str, Any]]:
-        """Return the converged load steps."""
-        return self.result.get("steps", [])
+#: The phases that add up to the time of a run; others are parts of them.
+PHASES = ("setup", "solve", "output")
 
 
 def write_page(folders: Sequence[RunFolder], target: Path) -> Path:
@@ -90,40 +37,13 @@ def write_page(folders: Sequence[RunFolder], target: Path) -> Path:
     """
     runs = [read_run(folder) for folder in folders]
     title = runs[0].name if len(runs) == 1 else f"{len(runs)} runs"
-    parts = [HEAD.format(title=escape(title), style=STYLE)]
-    if len(runs) > 1:
-        parts.append(_comparison(runs))
+    sections = [_comparison(runs)] if len(runs) > 1 else []
     for index, run in enumerate(runs):
         section = _run(run, with_picture=index < MAX_PICTURES, anchor=f"run-{index}")
-        parts.append(section)
-    parts.append(TAIL)
+        sections.append(section)
     target.parent.mkdir(parents=True, exist_ok=True)
-    write_text(target, "".join(parts))
+    write_text(target, document(title, sections))
     return target
-
-
-def read_run(folder: RunFolder) -> Run:
-    """Return what the folder of a run says; what cannot be read is left out."""
-    job = _text(folder.job)
-    try:
-        provenance = json.loads(_text(folder.provenance))
-    except ValueError:
-        provenance = {}
-    return Run(
-        folder,
-        stored_status(folder),
-        read_sound_result(folder),
-        point_of(folder),
-        job,
-        provenance if isinstance(provenance, dict) else {},
-    )
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
 
 
 def _comparison(runs: Sequence[Run]) -> str:
@@ -138,15 +58,15 @@ def _comparison(runs: Sequence[Run]) -> str:
         last = run.steps[-1] if run.steps else {}
         rows.append(
             [
-                _Html(f'<a href="#run-{index}">{escape(run.name)}</a>'),
-                _Html(_badge(run.status.state.value)),
-                *(_value(run.point.get(key, "")) for key in varied),
+                Html(f'<a href="#run-{index}">{escape(run.name)}</a>'),
+                badge(run.status.state.value),
+                *(shown(run.point.get(key, "")) for key in varied),
                 f"{run.result.get('dofs', 0):,}",
                 len(run.steps),
-                _value(last.get("load", "")),
+                shown(last.get("load", "")),
                 sum(sum(step["krylov_iterations"]) for step in run.steps),
-                _value(run.result.get("strain_energy", "")),
-                _value(run.result.get("max_displacement", "")),
+                shown(run.result.get("strain_energy", "")),
+                shown(run.result.get("max_displacement", "")),
                 _seconds(run.result.get("timings", {}).get("solve")),
             ]
         )
@@ -155,19 +75,23 @@ def _comparison(runs: Sequence[Run]) -> str:
     if drawn:
         first = drawn[0][1]
         alike = [(run, curve) for run, curve in drawn if curve.title == first.title]
-        lines = [curve.line(_shown_point(run) or run.name) for run, curve in alike]
+        lines = [curve.line(run.point_shown or run.name) for run, curve in alike]
         plot = f"<h2>{escape(first.title)}</h2><div class='plots'>" + line_plot(
             lines, first.x_label, first.y_label
         ) + "</div>"  # fmt: skip
-    return f"<h1>{len(runs)} runs</h1>\n{_table(head, rows)}{plot}\n"
+    return f"<h1>{len(runs)} runs</h1>\n{table(head, rows)}{plot}\n"
+
+
+def _seconds(value: Any) -> str:
+    return in_time(value) if isinstance(value, int | float) else ""
 
 
 def _run(run: Run, with_picture: bool, anchor: str) -> str:
     """Return the section of a run."""
     status, result = run.status, run.result
-    parts = [f'<section id="{anchor}">\n<h1>{escape(run.name)} {_badge(status.state.value)}</h1>\n']
+    parts = [f'<section id="{anchor}">\n<h1>{escape(run.name)} {badge(status.state.value)}</h1>\n']
     if run.point:
-        parts.append(f"<p>{escape(_shown_point(run))}</p>\n")
+        parts.append(f"<p>{escape(run.point_shown)}</p>\n")
     message = status.message or str(result.get("message", ""))
     if message:
         parts.append(f'<p class="message">{escape(message)}</p>\n')
@@ -269,19 +193,15 @@ def _steps(run: Run) -> str:
         residual = f"{norms[0]:.2e} → {norms[-1]:.2e}" if norms else ""
         rows.append(
             [
-                step.get("step", index), _value(step["load"]), step["newton_iterations"],
+                step.get("step", index), shown(step["load"]), step["newton_iterations"],
                 " ".join(map(str, step["krylov_iterations"])), residual,
-                f"{step['strain_energy']:.9g}", _value(step.get("max_displacement", "")),
-                _value(step.get("min_J", "")), f"{step.get('seconds', 0.0):.2f}",
+                f"{step['strain_energy']:.9g}", shown(step.get("max_displacement", "")),
+                shown(step.get("min_J", "")), f"{step.get('seconds', 0.0):.2f}",
                 step.get("reason", ""),
             ]
         )  # fmt: skip
     note = f'<p class="note">the last {MAX_STEPS} of {len(run.steps)}; history.csv has all</p>\n'
-    return (note if left_out else "") + _table(head, rows, "steps")
-
-
-#: The phases that add up to the time of a run; others are parts of them.
-PHASES = ("setup", "solve", "output")
+    return (note if left_out else "") + table(head, rows, "steps")
 
 
 def _timings(timings: Mapping[str, float]) -> str:
@@ -291,11 +211,11 @@ def _timings(timings: Mapping[str, float]) -> str:
         [
             name,
             f"{seconds:.2f} s",
-            _Html(f'<div class="bar" style="width:{100 * seconds / longest:.1f}%"></div>'),
+            Html(f'<div class="bar" style="width:{100 * seconds / longest:.1f}%"></div>'),
         ]
         for name, seconds in sorted(timings.items(), key=lambda entry: -entry[1])
     ]
-    return _table(["phase", "time", ""], rows, "timings")
+    return table(["phase", "time", ""], rows, "timings")
 
 
 def _provenance(run: Run) -> str:
@@ -313,49 +233,9 @@ def _provenance(run: Run) -> str:
     rows: list[Sequence[Any]] = []
     for key, value in entries.items():
         if isinstance(value, Mapping):
-            text = "\n".join(f"{name}: {_flat(entry)}" for name, entry in value.items())
+            text = "\n".join(f"{name}: {in_full(entry)}" for name, entry in value.items())
         else:
-            text = _flat(value)
+            text = in_full(value)
         if text:
-            rows.append([key, _Html(f"<pre>{escape(text)}</pre>")])
-    return _table(["what", ""], rows, "provenance")
-
-
-def _flat(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def _shown_point(run: Run) -> str:
-    return ", ".join(f"{key} = {_value(value)}" for key, value in run.point.items())
-
-
-def _badge(state: str) -> str:
-    return f'<span class="badge {escape(state)}">{escape(state.replace("_", " "))}</span>'
-
-
-class _Html(str):
-    """A text that is HTML already."""
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[Any]], kind: str = "") -> str:
-    """Return a table; its cells are escaped unless they are HTML already."""
-    heads = "".join(f"<th>{escape(str(cell))}</th>" for cell in head)
-    body = "\n".join(
-        "<tr>" + "".join(f"<td>{_cell(cell)}</td>" for cell in row) + "</tr>" for row in rows
-    )
-    return (
-        f'<div class="scroll"><table class="{kind}"><thead><tr>{heads}</tr></thead>\n'
-        f"<tbody>{body}</tbody></table></div>\n"
-    )
-
-
-def _cell(cell: Any) -> str:
-    return cell if isinstance(cell, _Html) else escape(str(cell))
-
-
-def _value(value: Any) -> str:
-    return number(value) if isinstance(value, float) else _flat(value)
-
-
-def _seconds(value: Any) -> str:
-    return in_time(value) if isinstance(value, int | float) else ""
+            rows.append([key, Html(f"<pre>{escape(text)}</pre>")])
+    return table(["what", ""], rows, "provenance")
