@@ -1,9 +1,7 @@
 """The commands of the job service: submit, status, watch, logs, cancel, resume, sweep, report."""
 
 import argparse
-import json
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,17 +10,11 @@ from elastane.jobs.states import FINAL, ExitCode, RunState
 
 if TYPE_CHECKING:
     from elastane.jobs.submission import SubmitOptions
-    from elastane.jobs.view import RunView
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
-EVENT_SECONDS = 0.2
-#: How often an executor is asked while a run is watched: squeue is dear to a busy controller.
-QUERY_SECONDS = 5.0
-#: A job that was asked to end gets this long before it is left to do so alone.
-CANCEL_SECONDS = 5.0
 LOG_LINES = 200
-
+#: What `watch` exits with; of a run that ended in another way the environment is at fault.
 EXIT_CODES = {
     RunState.CONVERGED: ExitCode.CONVERGED,
     RunState.DIVERGED: ExitCode.NOT_CONVERGED,
@@ -154,133 +146,35 @@ def _status(options: argparse.Namespace) -> ExitCode:
 
 
 def _watch(options: argparse.Namespace) -> ExitCode:
-    from elastane.jobs.event_log import EventTail
-    from elastane.jobs.find_runs import find_run, look
-    from elastane.jobs.progress import Progress
-    from elastane.jobs.view import stored_status
+    from elastane.jobs.find_runs import find_run
+    from elastane.jobs.following import watch
 
-    folder = find_run(options.run)
-    tail, progress = EventTail(folder.events), Progress(sys.stdout)
-    told, known, asked = "", None, 0.0
-    try:
-        while True:
-            stored = stored_status(folder).state
-            if stored is not known or time.monotonic() - asked > QUERY_SECONDS:
-                (run,) = look([folder])
-                known, asked = stored, time.monotonic()
-            for event in tail.new_events():
-                progress.show(event)
-            if (said := _standing(run)) != told:
-                progress.clear()
-                _say(said)
-                told = said
-            if run.state in FINAL:
-                return EXIT_CODES.get(run.state, ExitCode.ENVIRONMENT)
-            if run.state is RunState.RUNNING:
-                progress.refresh()
-            sys.stdout.flush()
-            time.sleep(EVENT_SECONDS)
-    finally:
-        progress.clear()
-
-
-def _standing(run: "RunView") -> str:
-    """Return in one line how a run stands."""
-    on = f" on {run.nodes}" if run.nodes else ""
-    return f"{run.state.value}{on}" + (f": {run.why}" if run.why else "")
+    state = watch(find_run(options.run), sys.stdout)
+    return EXIT_CODES.get(state, ExitCode.ENVIRONMENT)
 
 
 def _logs(options: argparse.Namespace) -> ExitCode:
-    from elastane.jobs.find_runs import find_run, look
+    from elastane.jobs.find_runs import find_run
+    from elastane.jobs.following import follow_log, show_end
 
     folder = find_run(options.run)
     if not folder.log.exists() and not options.follow:
         raise RunFolderError(f"{folder.root} has printed nothing yet")
-    offset = _show_end(folder.log, options.lines)
-    while options.follow:
-        (run,) = look([folder])
-        end = time.monotonic() + QUERY_SECONDS
-        while True:
-            offset = _show_from(folder.log, offset)
-            if run.state in FINAL:
-                return ExitCode.CONVERGED
-            if time.monotonic() > end:
-                break
-            time.sleep(EVENT_SECONDS)
+    offset = show_end(folder.log, options.lines, sys.stdout)
+    if options.follow:
+        follow_log(folder, offset, sys.stdout)
     return ExitCode.CONVERGED
-
-
-def _show_end(log: Path, lines: int) -> int:
-    """Print the last lines of a log; return where it ends."""
-    if not log.exists():
-        return 0
-    content = log.read_bytes()
-    shown = content.splitlines(keepends=True)[-lines:]
-    sys.stdout.write(b"".join(shown).decode(errors="replace"))
-    sys.stdout.flush()
-    return len(content)
-
-
-def _show_from(log: Path, offset: int) -> int:
-    """Print what was added to a log; return where it ends now."""
-    if not log.exists() or log.stat().st_size <= offset:
-        return offset
-    with log.open("rb") as stream:
-        stream.seek(offset)
-        content = stream.read()
-    sys.stdout.write(content.decode(errors="replace"))
-    sys.stdout.flush()
-    return offset + len(content)
 
 
 def _cancel(options: argparse.Namespace) -> ExitCode:
-    from elastane.jobs.find_runs import find_run, look
+    from elastane.jobs.cancelling import cancel
+    from elastane.jobs.find_runs import find_run
 
     folders = [find_run(run) for run in options.runs]
-    for folder in folders:
-        _cancel_one(folder)
-    deadline = time.monotonic() + CANCEL_SECONDS
-    runs = look(folders)
-    while time.monotonic() < deadline and not all(run.state in FINAL for run in runs):
-        time.sleep(EVENT_SECONDS)
-        runs = look(folders)
-    for folder, run in zip(folders, runs, strict=True):
+    for folder, run in zip(folders, cancel(folders), strict=True):
         asked = "" if run.state in FINAL else "asked to end; "
-        _say(f"{folder.root}: {asked}{_standing(run)}")
+        _say(f"{folder.root}: {asked}{run.standing}")
     return ExitCode.CONVERGED
-
-
-def _cancel_one(folder: RunFolder) -> None:
-    """Ask the executor to end a run; the note in its folder says that it was the user's wish.
-
-    Raises:
-        RunFolderError: If it was not submitted, or not here.
-        SilentError: If the executor does not answer.
-    """
-    from elastane.jobs.executors import find_executor
-    from elastane.jobs.find_runs import jobs_of, submission_of
-    from elastane.jobs.result import write_text
-    from elastane.jobs.view import stored_status
-
-    if stored_status(folder).state in FINAL:
-        return
-    sent = submission_of(folder)
-    if sent is None:
-        raise RunFolderError(
-            f"{folder.root} was not submitted: press Ctrl-C where `elastane run` solves it"
-        )
-    executor = find_executor(sent.executor)
-    ids = {job.job_id for job in jobs_of(executor, folder, sent)}
-    if sent.job_id and executor.name != "local":  # another machine's queue numbers for itself
-        ids.add(sent.job_id)
-    if not ids:
-        raise RunFolderError(
-            f"{folder.root} is not known to {executor.name} here: it was submitted on another "
-            "machine, or it never arrived"
-        )
-    write_text(folder.cancelled, json.dumps({"time": time.time()}) + "\n")
-    for job_id in ids:
-        executor.cancel(job_id)
 
 
 def _resume(options: argparse.Namespace) -> ExitCode:

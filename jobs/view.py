@@ -38,6 +38,12 @@ class RunView:
     nodes: str = ""
     eta_seconds: float | None = None
 
+    @property
+    def standing(self) -> str:
+        """Return in one line how the run stands."""
+        on = f" on {self.nodes}" if self.nodes else ""
+        return f"{self.state.value}{on}" + (f": {self.why}" if self.why else "")
+
 
 def stored_status(folder: RunFolder) -> RunStatus:
     """Return what the folder says: status.json, or else result.json of a run without service."""
