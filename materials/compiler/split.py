@@ -135,12 +135,12 @@ def _factored(formulas: Formulas, plain: list[Split], storage_cost: int) -> Spli
     return min(before + again, key=price)
 
 
-def _price_in(formulas: Formulas, storage_cost: int) -> Callable[[Split], int]:
+def _price_in(formulas: Formulas, storage_cost: int) -> Callable[[Split], float]:
     """Return the price of a split, what the residual does for it included."""
     graph = formulas.graph
     stress = set(graph.live(formulas.P))
 
-    def price(candidate: Split) -> int:
+    def price(candidate: Split) -> float:
         size = _largest_body(formulas, candidate)
         further = (node for node in graph.live(candidate.stored) if node not in stress)
         storing = _work(graph, further) // JACOBIANS_PER_RESIDUAL

@@ -104,5 +104,4 @@ def test_one_split_serves_all_machines(chosen: build.KernelSet) -> None:
                 for way, choice in (used, *others)
             ]
             gains[name, single] = times[0] / min(times) - 1
-    print({key: f"{gain:.1%}" for key, gain in gains.items() if gain > 0.001})  # noqa: T201
-    assert max(gains.values()) < GAIN
+    assert max(gains.values()) < GAIN, gains
