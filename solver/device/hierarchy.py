@@ -44,7 +44,7 @@ class BlockJacobi:
         rows, columns = entries.rows[on_diagonal], columns[on_diagonal]
         blocks = np.zeros((size // SIX, SIX, SIX))
         blocks[rows // SIX, rows % SIX, columns % SIX] = entries.values[on_diagonal]
-        inverse = np.linalg.inv(blocks)
+        inverse: Floats = np.linalg.inv(blocks).astype(np.float64)
         block, row, column = np.indices(inverse.shape).reshape(3, -1)
         own = Entries(
             rows=SIX * block + row,
@@ -86,7 +86,7 @@ class Inverse:
             (entries.rows + first, entries.columns, entries.values)
         ):
             matrix[rows, columns] = values
-        inverse = np.linalg.inv(matrix)[first : first + num_rows]
+        inverse: Floats = np.linalg.inv(matrix)[first : first + num_rows].astype(np.float64)
         row, column = np.indices(inverse.shape).reshape(2, -1)
         own = Entries(row, column, inverse.reshape(-1), num_rows, entries.starts, comm)
         self._memory, self._inverse = memory, BlockMatrix(own, memory)
@@ -181,7 +181,9 @@ class Hierarchy:
         memory.copy(b, top.b)
         top.cycle()
         memory.copy(top.x, x)
-        for _ in range(CYCLES - 1) if isinstance(top, MatrixLevel) else ():
+        if isinstance(top, Inverse):
+            return
+        for _ in range(CYCLES - 1):
             memory.copy(b, top.b)
             memory.clear(self._product)
             top.matrix.apply(x, self._product)
