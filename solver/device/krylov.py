@@ -25,7 +25,7 @@ from elastane.solver.space import Space
 
 Reason = PETSc.KSP.ConvergedReason
 
-#: Vectors that GMRES keeps before it begins anew, as PETSc.
+#: The same as PETSc's, where the user asks for no other.
 RESTART = 30
 
 
@@ -112,6 +112,7 @@ class DeviceKrylov:
         jacobian: The Jacobian in double precision.
         cycle: The preconditioner.
         mat: Context of the Jacobian as PETSc knows it, which counts the applies.
+        restart: Vectors that GMRES keeps before it begins anew.
 
     Attributes:
         method: See above.
@@ -119,9 +120,14 @@ class DeviceKrylov:
     """
 
     def __init__(
-        self, method: str, jacobian: LevelJacobian, cycle: DeviceCycle, mat: JacobianMat
+        self,
+        method: str,
+        jacobian: LevelJacobian,
+        cycle: DeviceCycle,
+        mat: JacobianMat,
+        restart: int = RESTART,
     ) -> None:
-        self.method, self._mat = method, mat
+        self.method, self._mat, self._restart = method, mat, restart
         self._jacobian, self._cycle = jacobian, cycle
         self.transfers = Transfers()
         assert isinstance(jacobian.memory, DeviceMemory)
@@ -188,8 +194,8 @@ class DeviceKrylov:
         while True:
             basis, preconditioned = [v.zeros()], []
             v.add(r, basis[0], 1.0 / norm)
-            H = np.zeros((RESTART + 1, RESTART))
-            for column in range(RESTART):
+            H = np.zeros((self._restart + 1, self._restart))
+            for column in range(self._restart):
                 z = v.zeros()
                 self._cycle.apply(basis[-1], z, 1.0)
                 preconditioned.append(z)

@@ -13,21 +13,24 @@ from elastane.solver.ceed_mat import LVector, Operator
 from elastane.solver.cycle import LevelJacobian
 from elastane.solver.device.body import DeviceBody, DeviceJacobian
 from elastane.solver.device.coarse import DeviceAggregateSolver
-from elastane.solver.device.krylov import DeviceCycle, DeviceKrylov
+from elastane.solver.device.krylov import RESTART, DeviceCycle, DeviceKrylov
 from elastane.solver.device.levels import DeviceFastDiagonal, DeviceInterpolation, DeviceTangent
 from elastane.solver.exchange import Exchange, find_sharing
 from elastane.solver.fast_diagonal import FastDiagonal
 from elastane.solver.fused.level import FusedLevel
 from elastane.solver.level_operator import CoarseSolver
 from elastane.solver.multigrid import Multigrid
-from elastane.solver.options import COARSE_PREFIX
+from elastane.solver.options import COARSE_PREFIX, PREFIX
 from elastane.solver.problem import MultigridSettings
 from elastane.solver.space import Space
 from elastane.solver.surfaces import PressureLoad
 from elastane.solver.transfer import Transfer
 
-#: Krylov methods that run on devices.
-METHODS = ("cg", "fgmres")
+#: Krylov methods that run on devices, and the norm of the residual by which each of them ends.
+METHODS = {
+    "cg": PETSc.KSP.NormType.NATURAL,
+    "fgmres": PETSc.KSP.NormType.UNPRECONDITIONED,
+}
 
 
 class DeviceMultigrid(Multigrid):
@@ -101,7 +104,7 @@ class DeviceMultigrid(Multigrid):
         """Let the Krylov method run on the device.
 
         Raises:
-            ValueError: If it is one that does not run there.
+            ValueError: If it is one that does not run there, or not with its norm.
         """
         method = str(ksp.getType())
         if method not in METHODS:
@@ -109,10 +112,15 @@ class DeviceMultigrid(Multigrid):
                 f"petsc_options: ksp_type {method} does not run on a device; those that do are "
                 f"{' and '.join(METHODS)}"
             )
+        if ksp.getNormType() != METHODS[method]:
+            raise ValueError(
+                f"petsc_options: on a device {method} ends by another norm of the residual than "
+                "ksp_norm_type asks for; leave that out"
+            )
         cycle = DeviceCycle(self.finest, self._fine_space, self._pc)
-        self._krylov = DeviceKrylov(
-            method, self._in_double, cycle, self.jacobian.getPythonContext()
-        )
+        restart = PETSc.Options(PREFIX).getInt("ksp_gmres_restart", RESTART)
+        mat = self.jacobian.getPythonContext()
+        self._krylov = DeviceKrylov(method, self._in_double, cycle, mat, restart)
         ksp.setType(PETSc.KSP.Type.PYTHON)
         # PETSc wants to hear one that Python may have; which it is, the context decides.
         ksp.setNormType(PETSc.KSP.NormType.PRECONDITIONED)

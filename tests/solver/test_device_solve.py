@@ -19,7 +19,7 @@ from elastane.solver.boundary import BoundaryCondition
 from elastane.solver.device import body
 from elastane.solver.device.body import PIECES
 from elastane.solver.loading import Run
-from elastane.solver.problem import Loading, MultigridSettings, Problem
+from elastane.solver.problem import LinearSettings, Loading, MultigridSettings, Problem
 from tests.verification.cases import (
     clamp,
     displacement,
@@ -46,14 +46,14 @@ def stretched(degree: int, **settings: Any) -> Problem:
     return problem(Box(cells=(2, 2, 2)), degree, supports, **settings)
 
 
-def inflated(degree: int) -> Problem:
+def inflated(degree: int, **settings: Any) -> Problem:
     loads: list[BoundaryCondition] = [
         displacement("x-min", 0, None, None),
         displacement("y-min", None, 0, None),
         displacement("z-min", None, None, 0),
         pressure("inner", 0.05),
     ]
-    return problem(SphereShell(cells=(2, 1)), degree, loads)
+    return problem(SphereShell(cells=(2, 1)), degree, loads, **settings)
 
 
 def ring() -> Problem:
@@ -148,6 +148,23 @@ def test_the_smallest_det_F_and_its_cell_are_those_of_the_host(
 def test_a_krylov_method_that_does_not_run_there_is_refused(method: str) -> None:
     with pytest.raises(ValueError, match=f"ksp_type {method} does not run on a device"):
         start(replace(bent(1, petsc_options={"ksp_type": method}), backend="simulated"))
+
+
+def test_gmres_begins_anew_as_often_as_asked() -> None:
+    """Fewer vectors, more iterations; the option is used, and the answer the same."""
+    linear = LinearSettings(rtol=1e-8)
+    many = inflated(1, linear=linear)
+    few = inflated(1, linear=linear, petsc_options={"ksp_gmres_restart": "2"})
+    solved = [solve(replace(each, backend="simulated")) for each in (many, few)]
+    iterations = [sum(s.report.steps[0].newton.krylov_iterations) for s in solved]
+    assert iterations[1] > iterations[0]
+    assert solved[1].energy == pytest.approx(solved[0].energy, rel=1e-10)
+
+
+def test_another_norm_of_the_residual_is_refused() -> None:
+    options = {"ksp_norm_type": "preconditioned"}
+    with pytest.raises(ValueError, match="leave that out"):
+        start(replace(bent(1, petsc_options=options), backend="simulated"))
 
 
 def test_an_indefinite_tangent_is_told_as_on_the_host() -> None:
