@@ -162,5 +162,5 @@ def test_levels_on_the_device_cost_no_iteration() -> None:
 @pytest.mark.mpi
 def test_ranks_solve_on_several_levels_as_one(run_ranks: Callable[..., str]) -> None:
     """Aggregates end at the border of a rank: a tenth more or less."""
-    total, _ = call_on_ranks(run_ranks, 3, iterations, "simulated")
+    total, _ = call_on_ranks(run_ranks, 2, iterations, "simulated")
     assert total == pytest.approx(iterations("cpu")[0], rel=0.1)
