@@ -22,6 +22,10 @@ from elastane.solver.space import Space
 
 Ints = NDArray[np.int64]
 
+#: Tags of messages.  A question may come from any rank, and must not be mistaken for what a rank
+#: that is ahead sends already.
+QUESTION, ANSWER, HALO = range(3)
+
 
 @dataclass(frozen=True)
 class Sharing:
@@ -61,8 +65,8 @@ def find_sharing(space: Space) -> Sharing:
     pairs = np.stack([np.r_[numbers, own], np.r_[ranks, np.full(len(own), comm.rank)]])
     pairs = pairs[:, np.lexsort(pairs[::-1])]
 
-    requests = [comm.isend(pairs[:, np.isin(pairs[0], asked[r])], r, tag=1) for r in asked]
-    told = [comm.recv(source=int(r), tag=1) for r in np.unique(owners)]
+    requests = [comm.isend(pairs[:, np.isin(pairs[0], asked[r])], r, tag=ANSWER) for r in asked]
+    told = [comm.recv(source=int(r), tag=ANSWER) for r in np.unique(owners)]
     MPI.Request.waitall(requests)
 
     pairs = np.concatenate([pairs, *told], axis=1)
@@ -84,11 +88,10 @@ def ask_owners(comm: MPI.Comm, questions: dict[int, Ints]) -> dict[int, Ints]:
     destinations[list(questions)] = 1
     coming = np.zeros(1, dtype=np.int64)
     comm.Reduce_scatter_block(destinations, coming)
-    # A tag of their own: a rank that is ahead may send its answers already.
     requests = [
-        comm.isend((comm.rank, question), int(r), tag=0) for r, question in questions.items()
+        comm.isend((comm.rank, question), int(r), tag=QUESTION) for r, question in questions.items()
     ]
-    answers = dict(comm.recv(source=MPI.ANY_SOURCE, tag=0) for _ in range(int(coming[0])))
+    answers = dict(comm.recv(source=MPI.ANY_SOURCE, tag=QUESTION) for _ in range(int(coming[0])))
     MPI.Request.waitall(requests)
     return dict(sorted(answers.items()))
 
@@ -138,8 +141,8 @@ class Exchange:
         self._functions = memory.functions("cycle", dtype)
         self._requests: list[MPI.Prequest] = []
         for rank, start, end in zip(sharing.neighbours, ends[:-1], ends[1:], strict=True):
-            self._requests.append(comm.Recv_init(self._mail.received[start:end], rank))
-            self._requests.append(comm.Send_init(self._mail.sent[start:end], rank))
+            self._requests.append(comm.Recv_init(self._mail.received[start:end], rank, HALO))
+            self._requests.append(comm.Send_init(self._mail.sent[start:end], rank, HALO))
         # MPI keeps persistent requests until it is told; not at exit, when MPI may be gone.
         weakref.finalize(self, free_requests, self._requests).atexit = False
         self.messages = len(sharing.neighbours)

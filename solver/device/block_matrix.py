@@ -9,7 +9,7 @@ from mpi4py import MPI
 from numpy.typing import NDArray
 from petsc4py import PETSc
 
-from elastane.solver.exchange import ask_owners, free_requests
+from elastane.solver.exchange import HALO, ask_owners, free_requests
 from elastane.solver.memory import Memory, Vector
 
 Floats = NDArray[np.float64]
@@ -94,7 +94,7 @@ class Ghosts:
         end = 0
         for rank, some in blocks.items():
             start, end = end, end + len(some)
-            self._requests.append(make(buffer[start:end], rank))
+            self._requests.append(make(buffer[start:end], rank, HALO))
 
     def update(self, x: Vector) -> Vector:
         """Return the wanted blocks of a vector, in memory that the next call overwrites."""

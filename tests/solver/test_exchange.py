@@ -1,6 +1,8 @@
 """Sums over shared nodes against PETSc's scatters, and the V-cycle on several ranks."""
 
+import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,7 +10,9 @@ from mpi4py import MPI
 
 from elastane.meshes.box import Box
 from elastane.solver.boundary import BoundaryCondition
-from elastane.solver.exchange import Exchange, find_sharing
+from elastane.solver.device.block_matrix import SIX, Ghosts
+from elastane.solver.exchange import Exchange, ask_owners, find_sharing
+from elastane.solver.memory import HOST
 from elastane.solver.space import Space
 from tests.verification.cases import clamp, problem, start, traction
 from tests.verification.ranks import call_on_ranks
@@ -94,3 +98,34 @@ def strangers() -> int:
         exchange.share(x)
         wrong += int((x != space.numbers[:, None]).sum())
     return COMM.allreduce(wrong)
+
+
+@pytest.mark.mpi
+def test_a_halo_that_comes_early_is_no_question(run_ranks: Callable[..., str]) -> None:
+    """Whoever waits for a question from anybody must not take another message for it."""
+    assert call_on_ranks(run_ranks, 3, asked_and_received) == [[1, [7]], [2.0] * SIX]
+
+
+class Slow:
+    """Ranks that are late to send."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(COMM, name)
+
+    def isend(self, *arguments: Any, **options: Any) -> MPI.Request:
+        time.sleep(0.5)
+        return COMM.isend(*arguments, **options)
+
+
+def asked_and_received() -> list[Any]:
+    """Return what rank 0 is asked by rank 1, who is late, and its halo from rank 2, who is not."""
+    starts, mine = np.arange(4), np.full(SIX, float(COMM.rank))
+    wanted = np.array([2] if COMM.rank == 0 else [], dtype=np.int64)
+    ghosts = Ghosts(wanted, starts, COMM, HOST)
+    questions = {0: np.array([7])} if COMM.rank == 1 else {}
+    asked = ask_owners(Slow(), questions)  # type: ignore[arg-type]  # all that it needs
+    halo = ghosts.update(mine)
+    if COMM.rank:
+        return []
+    ((rank, question),) = asked.items()
+    return [[rank, question.tolist()], halo.reshape(-1).tolist()]
