@@ -30,13 +30,12 @@ class AssembledJacobian:
         ceed: The libCEED context.
         space: The p = 1 space.
         terms: Terms beside the element matrices, e.g. of follower loads.
-        mat_type: PETSc type of the matrix.
 
     Attributes:
         padded: The matrix, with the rigid-body modes as its near-null space.
     """
 
-    def __init__(self, ceed: Ceed, space: Space, terms: Terms, mat_type: str) -> None:
+    def __init__(self, ceed: Ceed, space: Space, terms: Terms) -> None:
         self._ceed, self._terms = ceed, terms
         padded = Padding(space, np.float64).numbers
         # PETSc ignores entries whose row or column is negative.
@@ -55,7 +54,7 @@ class AssembledJacobian:
         self.padded = PETSc.Mat().create(comm=space.dm.comm)
         self.padded.setSizes((size, size))
         self.padded.setBlockSize(3)
-        self.padded.setType(mat_type)
+        self.padded.setType(PETSc.Mat.Type.AIJ)
         pattern = [
             np.concatenate([*(part.reshape(-1) for part in parts), fixed])
             for parts in (rows, columns)

@@ -1,4 +1,4 @@
-"""Where a solve runs: the libCEED resource, the PETSc types and the device that go with it."""
+"""Where a solve runs: the libCEED resource and the device that go with it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,16 +10,12 @@ class Backend:
 
     Attributes:
         resource: libCEED resource; on devices for what stays on the host.
-        vec_type: PETSc vector type.
-        mat_type: PETSc type of assembled matrices.
         fused: Whether our own kernels (`elastane.solver.fused`) apply the operators.
         device: Key of `elastane.solver.device.DEVICES`, whose kernels apply the operators; None
             on CPUs.
     """
 
     resource: str
-    vec_type: str = "standard"
-    mat_type: str = "aij"
     fused: bool = False
     device: str | None = None
 
@@ -31,12 +27,8 @@ BACKENDS = {
     "hip": Backend(CPU_RESOURCE, device="hip"),
     "simulated": Backend(CPU_RESOURCE, device="simulated"),
 }
-#: Beginnings of libCEED's own resources, and the PETSc types that share memory with each.
-RESOURCES = {
-    "/cpu/": Backend(""),
-    "/gpu/cuda/": Backend("", vec_type="cuda", mat_type="aijcusparse"),
-    "/gpu/hip/": Backend("", vec_type="hip", mat_type="aijhipsparse"),
-}
+#: Beginnings of libCEED's own resources; vectors are on the host for all of them.
+RESOURCES = ("/cpu/", "/gpu/cuda/", "/gpu/hip/")
 #: What a name of a backend may be; the simulated device is for tests.
 KNOWN = "cpu, cuda, hip, or a libCEED resource such as /cpu/self/opt/blocked"
 
@@ -51,9 +43,8 @@ def find_backend(name: str) -> Backend:
     Raises:
         ValueError: If there is none; the message lists those there are.
     """
-    for start, kind in RESOURCES.items():
-        if name.startswith(start):
-            return Backend(name, kind.vec_type, kind.mat_type)
+    if name.startswith(RESOURCES):
+        return Backend(name)
     try:
         return BACKENDS[name]
     except KeyError:

@@ -184,7 +184,6 @@ def make_coarse_solver(
     body: Body,
     pressures: Sequence[PressureLoad],
     level: LevelJacobian,
-    mat_type: str,
     prefix: str,
 ) -> CoarseSolver:
     """Return a solver of the p = 1 problem.
@@ -194,7 +193,6 @@ def make_coarse_solver(
         body: The body.
         pressures: Follower loads.
         level: The Jacobian of the p = 1 level.
-        mat_type: PETSc type of assembled matrices.
         prefix: Prefix of the PETSc options.
     """
     space, dtype, operator, memory = level.space, level.dtype, level.operator, level.memory
@@ -211,5 +209,5 @@ def make_coarse_solver(
         for load in pressures:
             yield from load.jacobian(space)
 
-    jacobian = AssembledJacobian(body.ceed, space, loads, mat_type)
+    jacobian = AssembledJacobian(body.ceed, space, loads)
     return AssembledSolver(jacobian, matrices, space, dtype, prefix, memory)

@@ -43,12 +43,12 @@ def on_all(comm: MPI.Comm, function: Callable[[], T]) -> T:
         ValueError, OSError, RuntimeError: On all ranks, what the function raised on the first rank
             where it did.
     """
-    result, failure = None, None
+    results, failure = [], None
     try:
-        result = function()
+        results.append(function())
     except (ValueError, OSError, RuntimeError) as error:
         failure = error
     failures = [each for each in comm.allgather(failure) if each is not None]
     if failures:
         raise failures[0]
-    return result  # type: ignore[return-value]  # without a failure it is one
+    return results[0]

@@ -17,7 +17,7 @@ from mpi4py import MPI
 from numpy.typing import DTypeLike, NDArray
 
 from elastane.solver.log import logged
-from elastane.solver.memory import HOST, Memory, Vector
+from elastane.solver.memory import HOST, Mail, Memory, Vector
 from elastane.solver.space import Space
 
 Ints = NDArray[np.int64]
@@ -96,6 +96,40 @@ def ask_owners(comm: MPI.Comm, questions: dict[int, Ints]) -> dict[int, Ints]:
     return dict(sorted(answers.items()))
 
 
+class Messages:
+    """Messages between ranks that are sent again and again.
+
+    Args:
+        comm: The ranks.
+        mail: The buffers.
+        outgoing: How many rows of what is sent go to which rank, one rank after the other.
+        incoming: The same of what is received.
+    """
+
+    def __init__(
+        self, comm: MPI.Comm, mail: Mail, *, outgoing: dict[int, int], incoming: dict[int, int]
+    ) -> None:
+        self._mail = mail
+        self._requests: list[MPI.Prequest] = []
+        for make, buffer, counts in (
+            (comm.Recv_init, mail.received, incoming),
+            (comm.Send_init, mail.sent, outgoing),
+        ):
+            end = 0
+            for rank, count in counts.items():
+                start, end = end, end + count
+                self._requests.append(make(buffer[start:end], rank, HALO))
+        # MPI keeps persistent requests until it is told; not at exit, when MPI may be gone.
+        weakref.finalize(self, _free, self._requests).atexit = False
+
+    def exchange(self) -> None:
+        """Send and receive; collective among those that have messages for each other."""
+        self._mail.post()
+        MPI.Prequest.Startall(self._requests)
+        MPI.Request.Waitall(self._requests)
+        self._mail.collect()
+
+
 class Exchange:
     """Sums an L-vector over ranks.
 
@@ -137,14 +171,10 @@ class Exchange:
         self._sent, self._received = (
             memory.zeros((self._num_sent, 3), self.dtype) for _ in range(2)
         )
-        self._mail = memory.mail(self._sent, self._received)
         self._functions = memory.functions("cycle", dtype)
-        self._requests: list[MPI.Prequest] = []
-        for rank, start, end in zip(sharing.neighbours, ends[:-1], ends[1:], strict=True):
-            self._requests.append(comm.Recv_init(self._mail.received[start:end], rank, HALO))
-            self._requests.append(comm.Send_init(self._mail.sent[start:end], rank, HALO))
-        # MPI keeps persistent requests until it is told; not at exit, when MPI may be gone.
-        weakref.finalize(self, free_requests, self._requests).atexit = False
+        counts = {rank: len(part) for rank, part in zip(sharing.neighbours, parts, strict=True)}
+        mail = memory.mail(self._sent, self._received)
+        self._messages = Messages(comm, mail, outgoing=counts, incoming=counts)
         self.messages = len(sharing.neighbours)
         self.bytes = 3 * self._num_sent * self.dtype.itemsize
 
@@ -156,10 +186,7 @@ class Exchange:
             return
         functions, bound = self._functions, self.memory.bound
         bound(functions.pack, self._num_sent, self._sent_nodes, x, self._sent)()
-        self._mail.post()
-        MPI.Prequest.Startall(self._requests)
-        MPI.Request.Waitall(self._requests)
-        self._mail.collect()
+        self._messages.exchange()
         shared = self._nodes, self._starts, self._slots, self._received, x
         bound(functions.sum_shared, self._num_shared, *shared)()
 
@@ -175,7 +202,6 @@ class Exchange:
         return self.memory.read(x)
 
 
-def free_requests(requests: list[MPI.Prequest]) -> None:
-    """Give persistent requests back."""
+def _free(requests: list[MPI.Prequest]) -> None:
     for request in requests:
         request.Free()

@@ -18,7 +18,6 @@ from petsc4py import PETSc
 
 from elastane.solver import log
 from elastane.solver.advice import give_up
-from elastane.solver.backends import find_backend
 from elastane.solver.checkpoint import CheckpointPlan
 from elastane.solver.checkpointing import Checkpoints
 from elastane.solver.device.body import DeviceBody
@@ -130,12 +129,7 @@ class Run:
         self._probes = Probes(self.topology, self.spaces[-1], problem.output.probes)
         with journal.phase("preconditioner"):
             loads = [load for _, load in self.mechanics.pressures]
-            level_settings = (
-                loads,
-                self.spaces,
-                find_backend(problem.backend).mat_type,
-                problem.solver.multigrid,
-            )
+            level_settings = loads, self.spaces, problem.solver.multigrid
             self.multigrid = (
                 DeviceMultigrid(self.body, *level_settings)
                 if isinstance(self.body, DeviceBody)
@@ -177,7 +171,7 @@ class Run:
     def _backend(self) -> str:
         """Return where operators are applied: a device of rank 0, or libCEED's resource."""
         if isinstance(self.body, DeviceBody):
-            device = self.body.device_memory.device
+            device = self.body.memory.device
             return f"{device.name} ({device.description})"
         return str(self.ceed.get_resource())
 

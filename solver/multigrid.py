@@ -54,7 +54,6 @@ class Multigrid:
         body: Operators of the body.
         pressures: Follower loads.
         spaces: Spaces of the levels, from degree 1 to the degree of the displacement.
-        mat_type: PETSc type of the p = 1 matrix.
         settings: What the user may choose.
         single: Whether fused levels work in single precision.
 
@@ -73,7 +72,6 @@ class Multigrid:
         body: Body,
         pressures: list[PressureLoad],
         spaces: list[Space],
-        mat_type: str,
         settings: MultigridSettings,
         *,
         single: bool = True,
@@ -101,7 +99,7 @@ class Multigrid:
         )
         self._fine_space = fine
         self.levels = [self._level_jacobian(space) for space in spaces]
-        self.coarse = self._coarse_solver(settings.coarse, mat_type)
+        self.coarse = self._coarse_solver(settings.coarse)
         below: Below = Bottom(self.levels[0], self.coarse)
         self.smoothed: list[Level] = []
         steps = self._polynomial(self.smoother_degree)
@@ -116,10 +114,8 @@ class Multigrid:
         self.finest = below
         self._pc = CyclePC(below, fine)
 
-    def _coarse_solver(self, kind: str, mat_type: str) -> CoarseSolver:
-        return make_coarse_solver(
-            kind, self._body, self._pressures, self.levels[0], mat_type, COARSE_PREFIX
-        )
+    def _coarse_solver(self, kind: str) -> CoarseSolver:
+        return make_coarse_solver(kind, self._body, self._pressures, self.levels[0], COARSE_PREFIX)
 
     def _between(
         self, coarse: LevelJacobian, finer: LevelJacobian

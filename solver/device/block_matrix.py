@@ -1,15 +1,13 @@
 """Matrices of 6 x 6 blocks on the devices of several ranks, each with rows of its own."""
 
-import weakref
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from mpi4py import MPI
 from numpy.typing import NDArray
 from petsc4py import PETSc
 
-from elastane.solver.exchange import HALO, ask_owners, free_requests
+from elastane.solver.exchange import Messages, ask_owners
 from elastane.solver.memory import Memory, Vector
 
 Floats = NDArray[np.float64]
@@ -82,28 +80,20 @@ class Ghosts:
         self._sent, self._received = (
             memory.zeros((count, SIX), np.float64) for count in (len(sent), len(wanted))
         )
-        self._mail = memory.mail(self._sent, self._received)
         self._pack = memory.functions("cycle", np.float64).pack
-        self._requests: list[MPI.Prequest] = []
-        self._add_requests(comm.Recv_init, self._mail.received, questions)
-        self._add_requests(comm.Send_init, self._mail.sent, asked)
-        # MPI keeps persistent requests until it is told; not at exit, when MPI may be gone.
-        weakref.finalize(self, free_requests, self._requests).atexit = False
-
-    def _add_requests(self, make: Any, buffer: Any, blocks: dict[int, Ints]) -> None:
-        end = 0
-        for rank, some in blocks.items():
-            start, end = end, end + len(some)
-            self._requests.append(make(buffer[start:end], rank, HALO))
+        self._has_messages = bool(questions or asked)
+        self._messages = Messages(
+            comm,
+            memory.mail(self._sent, self._received),
+            outgoing={rank: len(blocks) for rank, blocks in asked.items()},
+            incoming={rank: len(blocks) for rank, blocks in questions.items()},
+        )
 
     def update(self, x: Vector) -> Vector:
         """Return the wanted blocks of a vector, in memory that the next call overwrites."""
-        if self._requests:
+        if self._has_messages:
             self._memory.bound(self._pack, self._num_sent, self._nodes, x, self._sent)()
-            self._mail.post()
-            MPI.Prequest.Startall(self._requests)
-            MPI.Request.Waitall(self._requests)
-            self._mail.collect()
+            self._messages.exchange()
         return self._received
 
 

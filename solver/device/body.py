@@ -35,12 +35,10 @@ class DeviceBody(Body):
         ceed: The libCEED context of the host.
         coordinates, geometry_degree, points, materials, fields, duration: See `Body`.
         memory: The memory of the device.
-
-    Attributes:
-        device_memory: The same.
     """
 
     fused = True
+    memory: DeviceMemory
 
     def __init__(
         self,
@@ -53,13 +51,13 @@ class DeviceBody(Body):
         duration: float,
         memory: DeviceMemory,
     ) -> None:
-        self.memory = self.device_memory = memory
+        self.memory = memory
         self._copies: dict[int, dict[str, Vector]] = {}
         self._residuals_on_device: list[_Residual] = []
         super().__init__(ceed, coordinates, geometry_degree, points, materials, fields, duration)
 
     def _prepare(self, part: Part) -> None:
-        kernel, memory = self.fused_kernel("jacobian", part.material, 1), self.device_memory
+        kernel, memory = self.fused_kernel("jacobian", part.material, 1), self.memory
         num_elements = len(part.elements)
         part.state = memory.at_points(kernel, STATE, num_elements, part.kernels.num_stored)
         part.rest = part.state_at_rest()
@@ -78,13 +76,13 @@ class DeviceBody(Body):
     def _refresh(self, part: Part, name: str) -> None:
         copy = self._copies[id(part)][name]
         if name == "context":
-            self.device_memory.write(part.context_values, copy)
+            self.memory.write(part.context_values, copy)
         elif copy.size:
-            self.device_memory.set_at_points(part.values(name, slice(0, len(part.elements))), copy)
+            self.memory.set_at_points(part.values(name, slice(0, len(part.elements))), copy)
 
     def function(self, kind: str, part: Part, space: Space, **arrays: Vector) -> Any:
         """Return a kernel of a part in double precision, bound to the arrays on the device."""
-        kernel, memory = self.fused_kernel(kind, part.material, space.degree), self.device_memory
+        kernel, memory = self.fused_kernel(kind, part.material, space.degree), self.memory
         copies = self._copies[id(part)]
         if "geometry" not in copies:
             nodes_or_qdata = part.coordinates
@@ -104,7 +102,7 @@ class DeviceBody(Body):
 
     def add_residual(self, space: Space, u: CeedVector, R: CeedVector) -> tuple[float, int]:
         """Add ∫ P(grad u) : grad v to R, and store the state; see `Body.add_residual`."""
-        memory = self.device_memory
+        memory = self.memory
         if not self._residuals_on_device:
             self._u, self._R = (memory.zeros(3 * space.num_nodes, np.float64) for _ in range(2))
             self._residuals_on_device = [_Residual(self, part, space) for part in self.parts]
@@ -127,11 +125,8 @@ class _Residual:
     """The residual of one part, and its smallest det F."""
 
     def __init__(self, body: DeviceBody, part: Part, space: Space) -> None:
-        self._part, self._memory, kernel = (
-            part,
-            body.device_memory,
-            body.fused_kernel("residual", part.material, space.degree),
-        )
+        kernel = body.fused_kernel("residual", part.material, space.degree)
+        self._part, self._memory = part, body.memory
         self._num_points, size = kernel.num_points_1d**3, len(part.elements)
         det_F = self._memory.at_points(kernel, "det_F", size, 1)
         self._function = body.function("residual", part, space, det_F=det_F)
@@ -166,6 +161,7 @@ class DeviceJacobian:
 
     def __init__(self, body: DeviceBody, space: Space) -> None:
         self.dtype = np.dtype(np.float64)
+        self._body, self._space = body, space
         self.functions = [body.function("jacobian", part, space) for part in body.parts]
 
     def update(self, u: Floats) -> None:
@@ -177,9 +173,7 @@ class DeviceJacobian:
             function(x, y)
 
     def add_diagonal(self, diagonal: Vector) -> None:
-        """Refuse: nobody asks for it in double precision.
-
-        Raises:
-            NotImplementedError: Always.
-        """
-        raise NotImplementedError("smoothers take the diagonal of the level in single precision")
+        """Add this rank's part of the diagonal; asked for rarely, its kernels do not stay."""
+        nothing = self._body.memory.zeros(0, self.dtype)
+        for part in self._body.parts:
+            self._body.function("diagonal", part, self._space)(nothing, diagonal)

@@ -1,9 +1,9 @@
 """The problem on aggregates, solved on the devices: what PETSc's GAMG sets up, applied there.
 
-On the host that solve would take many times as long as all the rest of a cycle on a device.  GAMG
-builds matrices and smoothed interpolations on the hosts, seldom; they go to the devices in blocks
-of six, one for each pair of rigid motions, and there cycles smooth by Chebyshev polynomials with
-the blocks of the diagonal.  The coarsest matrix is inverted, and each rank has its rows of that.
+A device would wait for a solve on the host in every cycle.  GAMG builds matrices and smoothed
+interpolations on the hosts, seldom; they go to the devices in blocks of six, one for each pair of
+rigid motions, and there cycles smooth by Chebyshev polynomials with the blocks of the diagonal.
+The coarsest matrix is inverted, and each rank has its rows of that.
 """
 
 import numpy as np

@@ -213,11 +213,13 @@ class DeviceKrylov:
                     break
                 basis.append(v.zeros())
                 v.add(w, basis[-1], 1.0 / length)
+            update = v.zeros()
             for coefficient, z in zip(coefficients, preconditioned, strict=True):
-                v.add(z, x, coefficient)
-                v.add(self._apply(z), r, -coefficient) if not ended else None
+                v.add(z, update, coefficient)
+            v.add(update, x, 1.0)
             if ended:
                 return
+            v.add(self._apply(update), r, -1.0)
             norm = np.sqrt(v.dot(r, r))
 
 

@@ -31,7 +31,9 @@ WORDS = f"""\
 #define DEVICE 1
 #define restrict __restrict__
 typedef long long Size;
-#define EACH for (Size i = blockIdx.x * (Size)blockDim.x + threadIdx.x; i < n; i += (Size)gridDim.x * blockDim.x)
+#define EACH                                                                    \\
+  for (Size i = blockIdx.x * (Size)blockDim.x + threadIdx.x; i < n;             \\
+       i += (Size)gridDim.x * blockDim.x)
 #define ONE_BY_ONE EACH
 #define SUMMED EACH
 #define TOTAL(sum, place)                                                       \\
@@ -44,7 +46,7 @@ typedef long long Size;
   }}                                                                            \\
   if (threadIdx.x == 0) atomicAdd(place, partial[0])
 #define ADD(place, value) atomicAdd(place, value)
-"""  # noqa: E501 (C)
+"""
 
 
 def pass_text(name: str, dtype: DTypeLike) -> str:

@@ -38,7 +38,7 @@ class DeviceMultigrid(Multigrid):
 
     Args:
         body: The body on the device.
-        pressures, spaces, mat_type, settings, single: See `Multigrid`.
+        pressures, spaces, settings, single: See `Multigrid`.
     """
 
     def __init__(
@@ -46,12 +46,11 @@ class DeviceMultigrid(Multigrid):
         body: DeviceBody,
         pressures: list[PressureLoad],
         spaces: list[Space],
-        mat_type: str,
         settings: MultigridSettings,
         *,
         single: bool = True,
     ) -> None:
-        fine, memory = spaces[-1], body.device_memory
+        fine, memory = spaces[-1], body.memory
         self._memory = memory
         self._tangents = [
             DeviceTangent(body.ceed, load, fine, np.dtype(np.float64), memory)
@@ -64,11 +63,11 @@ class DeviceMultigrid(Multigrid):
             self._tangents,
             Exchange(fine, np.float64, find_sharing(fine), memory),
         )
-        super().__init__(body, pressures, spaces, mat_type, settings, single=single)
+        super().__init__(body, pressures, spaces, settings, single=single)
 
-    def _coarse_solver(self, kind: str, mat_type: str) -> CoarseSolver:
+    def _coarse_solver(self, kind: str) -> CoarseSolver:
         if kind != "gamg":
-            return super()._coarse_solver(kind, mat_type)
+            return super()._coarse_solver(kind)
         level = self.levels[0]
         operator = level.operator
         assert isinstance(operator, FusedLevel)
@@ -91,7 +90,7 @@ class DeviceMultigrid(Multigrid):
     def _add_diagonal(self, space: Space) -> Callable[[CeedVector], None]:
         def add(diagonal: CeedVector) -> None:
             with diagonal.array() as values:
-                values += self.levels[-1].own_diagonal()
+                values += self._in_double.own_diagonal()
 
         return add
 

@@ -52,8 +52,8 @@ def pressed_ring() -> Problem:
     return problem(body, 2, supports)
 
 
-def two_materials() -> Problem:
-    """Return a bar of a nearly incompressible solid whose modulus varies."""
+def varying_modulus() -> Problem:
+    """Return a cube of a nearly incompressible solid whose modulus varies."""
     solid = material(
         "mooney-rivlin-isochoric",
         {"volumetric": "j2"},
@@ -71,7 +71,7 @@ CASES: dict[str, Callable[[], Problem]] = {
     "Schwarz shell, p = 2": lambda: schwarz_shell(2),
     "Schwarz shell, p = 3": lambda: schwarz_shell(3),
     "pressed ring": pressed_ring,
-    "varying modulus": two_materials,
+    "varying modulus": varying_modulus,
 }
 
 

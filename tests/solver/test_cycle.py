@@ -110,7 +110,7 @@ def test_single_precision_costs_at_most_an_iteration(load: str, degree: int) -> 
     settings = double.problem.solver
     loads = [surface for _, surface in double.mechanics.pressures]
     double.multigrid = Multigrid(
-        double.body, loads, double.spaces, "aij", settings.multigrid, single=False
+        double.body, loads, double.spaces, settings.multigrid, single=False
     )
     double.newton = Newton(double.mechanics, double.multigrid, settings)
     double.newton.set_up(double.u)

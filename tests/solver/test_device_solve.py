@@ -150,6 +150,22 @@ def test_a_krylov_method_that_does_not_run_there_is_refused(method: str) -> None
         start(replace(bent(1, petsc_options={"ksp_type": method}), backend="simulated"))
 
 
+@pytest.mark.parametrize("name", ["p = 2", "follower load"])
+def test_the_diagonal_that_petsc_sees_is_that_of_the_host(name: str) -> None:
+    """At a state that both store in single precision."""
+    diagonals = []
+    for backend in ("cpu", "simulated"):
+        run = start(replace(SOLVES[name](), backend=backend))
+        run.mechanics.u.array[:] = 0.01 * np.sin(run.spaces[-1].X)
+        run.mechanics.u.array[run.spaces[-1].prescribed] = 0.0
+        u = run.multigrid.jacobian.createVecRight()
+        run.spaces[-1].dm.localToGlobal(run.mechanics.u.petsc, u)
+        run.mechanics.evaluate(u, run.newton.work)
+        run.multigrid.update(run.mechanics.u.array)
+        diagonals.append(run.multigrid.jacobian.getDiagonal().array.copy())
+    np.testing.assert_allclose(diagonals[1], diagonals[0], rtol=1e-6)
+
+
 def test_gmres_begins_anew_as_often_as_asked() -> None:
     """Fewer vectors, more iterations; the option is used, and the answer the same."""
     linear = LinearSettings(rtol=1e-8)
